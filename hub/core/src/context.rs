@@ -1,0 +1,49 @@
+//! What an adapter is given when it connects.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::Clock;
+use crate::files::Files;
+
+/// What a source or sink may use of the hub it runs in.
+#[derive(Clone)]
+pub struct AdapterContext {
+    /// The endpoint's name in the configuration.
+    pub name: String,
+    /// Relative paths in the configuration are relative to this folder.
+    pub base_dir: PathBuf,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The file system.
+    pub files: Arc<dyn Files>,
+    /// Things that adapters of one kind share, such as the hub's HTTP listener.
+    pub shared: Shared,
+}
+
+impl AdapterContext {
+    /// A configured path, made absolute.
+    #[must_use]
+    pub fn path(&self, configured: &std::path::Path) -> PathBuf {
+        self.base_dir.join(configured)
+    }
+}
+
+/// One value per type, made when first asked for.
+#[derive(Clone, Default)]
+pub struct Shared(Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>);
+
+impl Shared {
+    /// The hub's one `T`.
+    #[must_use]
+    pub fn get<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = values
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Arc::new(T::default()))
+            .clone();
+        value.downcast().expect("stored under its own type id")
+    }
+}

@@ -1,0 +1,270 @@
+//! How an endpoint is treated: retry with back-off and jitter, circuit breaker, rate limit.
+//!
+//! Pure state machines over a given `now`; who sleeps is the engine.
+
+use std::time::Duration;
+
+use hub_model::Instant;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// When a failed delivery is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryPolicy {
+    /// Pause after the first failure, in milliseconds.
+    pub initial_milliseconds: u64,
+    /// Longest pause, in seconds.
+    pub max_seconds: u64,
+    /// Attempts before the delivery is parked.
+    pub attempts: u32,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            initial_milliseconds: 500,
+            max_seconds: 300,
+            attempts: 12,
+        }
+    }
+}
+
+/// Exponential back-off with full jitter in its upper half.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff {
+    initial: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    /// Doubles from `initial` to `max`.
+    #[must_use]
+    pub const fn new(initial: Duration, max: Duration) -> Self {
+        Self { initial, max }
+    }
+
+    /// The pause after failure number `failures` (1 is the first). `random` is any number; the
+    /// pause lies between half and the whole of the exponential step, so that endpoints and nodes
+    /// do not beat in step.
+    #[must_use]
+    pub fn pause(&self, failures: u32, random: u64) -> Duration {
+        let doubled = self
+            .initial
+            .saturating_mul(1u32 << failures.saturating_sub(1).min(20));
+        let step = doubled.min(self.max);
+        let half = step / 2;
+        let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+        half + Duration::from_micros(random % spread)
+    }
+}
+
+impl From<RetryPolicy> for Backoff {
+    fn from(policy: RetryPolicy) -> Self {
+        Self::new(
+            Duration::from_millis(policy.initial_milliseconds.max(1)),
+            Duration::from_secs(policy.max_seconds.max(1)),
+        )
+    }
+}
+
+/// When an endpoint is taken for down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CircuitPolicy {
+    /// Failures in a row that open the circuit.
+    pub failures: u32,
+    /// Pause before a probe is let through, in seconds; doubles up to ten times as long.
+    pub probe_seconds: u64,
+}
+
+impl Default for CircuitPolicy {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            probe_seconds: 5,
+        }
+    }
+}
+
+/// What the circuit allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CircuitState {
+    /// Send.
+    Closed,
+    /// Wait until then.
+    OpenUntil(Instant),
+    /// One probe may be sent.
+    Probing,
+}
+
+/// Circuit breaker of one endpoint.
+#[derive(Debug)]
+pub struct Circuit {
+    policy: CircuitPolicy,
+    failures: u32,
+    openings: u32,
+    open_until: Option<Instant>,
+}
+
+impl Circuit {
+    /// Closed.
+    #[must_use]
+    pub const fn new(policy: CircuitPolicy) -> Self {
+        Self {
+            policy,
+            failures: 0,
+            openings: 0,
+            open_until: None,
+        }
+    }
+
+    /// What may be done now.
+    #[must_use]
+    pub fn state(&self, now: Instant) -> CircuitState {
+        match self.open_until {
+            None => CircuitState::Closed,
+            Some(until) if now < until => CircuitState::OpenUntil(until),
+            Some(_) => CircuitState::Probing,
+        }
+    }
+
+    /// The endpoint answered. Returns whether this closed an open circuit.
+    pub fn succeeded(&mut self) -> bool {
+        self.failures = 0;
+        self.openings = 0;
+        self.open_until.take().is_some()
+    }
+
+    /// The endpoint did not answer. Returns whether this opened a closed circuit: the one moment to alert.
+    pub fn failed(&mut self, now: Instant) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        let was_open = self.open_until.is_some();
+        if was_open || self.failures >= self.policy.failures.max(1) {
+            let factor = 1i64 << self.openings.min(3);
+            self.openings = self.openings.saturating_add(1);
+            let pause = i64::try_from(self.policy.probe_seconds)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(factor.min(10));
+            self.open_until = Some(now.plus_seconds(pause.max(1)));
+        }
+        !was_open && self.open_until.is_some()
+    }
+
+    /// The endpoint asked for a pause.
+    pub fn pause_until(&mut self, until: Instant) {
+        self.open_until = Some(self.open_until.map_or(until, |open| open.max(until)));
+    }
+}
+
+/// How fast an endpoint may be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// Messages per second, on average.
+    pub per_second: u32,
+    /// Messages that may go at once after a quiet time. Default: one second's worth.
+    #[serde(default)]
+    pub burst: Option<u32>,
+}
+
+/// Token bucket of one endpoint.
+#[derive(Debug)]
+pub struct TokenBucket {
+    micros_per_token: i64,
+    burst: i64,
+    /// When the bucket would be full, had nobody taken from it: the generic cell rate algorithm.
+    full_at: Instant,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    #[must_use]
+    pub fn new(limit: RateLimit) -> Self {
+        let per_second = i64::from(limit.per_second.max(1));
+        Self {
+            micros_per_token: (1_000_000 / per_second).max(1),
+            burst: i64::from(limit.burst.unwrap_or(limit.per_second).max(1)),
+            full_at: Instant::EPOCH,
+        }
+    }
+
+    /// Takes a token, or says when there will be one.
+    ///
+    /// # Errors
+    /// The instant of the next token.
+    pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        let full_at = self.full_at.max(now);
+        let room = (self.burst - 1) * self.micros_per_token;
+        if full_at.micros_since(now) > room {
+            return Err(Instant::from_micros(full_at.micros() - room));
+        }
+        self.full_at = Instant::from_micros(full_at.micros() + self.micros_per_token);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::from_seconds(1_000_000);
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
+        for (failures, step) in [
+            (1, 100),
+            (2, 200),
+            (3, 400),
+            (4, 800),
+            (5, 1_000),
+            (99, 1_000),
+        ] {
+            for random in [0, 7, u64::MAX] {
+                let pause = backoff.pause(failures, random).as_millis();
+                assert!(pause >= step / 2 && pause <= step, "{failures}: {pause}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_circuit_opens_once_and_closes_after_a_good_probe() {
+        let mut circuit = Circuit::new(CircuitPolicy {
+            failures: 3,
+            probe_seconds: 10,
+        });
+        assert!(!circuit.failed(NOW));
+        assert!(!circuit.failed(NOW));
+        assert!(circuit.failed(NOW), "the third failure opens it");
+        assert_eq!(
+            circuit.state(NOW),
+            CircuitState::OpenUntil(NOW.plus_seconds(10))
+        );
+        assert_eq!(circuit.state(NOW.plus_seconds(10)), CircuitState::Probing);
+        assert!(
+            !circuit.failed(NOW.plus_seconds(10)),
+            "a failed probe is no second alert"
+        );
+        assert_eq!(
+            circuit.state(NOW.plus_seconds(11)),
+            CircuitState::OpenUntil(NOW.plus_seconds(30))
+        );
+        assert!(circuit.succeeded());
+        assert_eq!(circuit.state(NOW), CircuitState::Closed);
+    }
+
+    #[test]
+    fn a_bucket_lets_a_burst_through_and_then_the_rate() {
+        let mut bucket = TokenBucket::new(RateLimit {
+            per_second: 10,
+            burst: Some(3),
+        });
+        for _ in 0..3 {
+            assert_eq!(bucket.take(NOW), Ok(()));
+        }
+        let next = bucket.take(NOW).unwrap_err();
+        assert_eq!(next.micros_since(NOW), 100_000);
+        assert_eq!(bucket.take(next), Ok(()));
+    }
+}
