@@ -1,0 +1,28 @@
+//! What can go wrong in the store.
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused: disk full, damaged, locked by another program ...
+    #[error("the database refused: {0}")]
+    Database(String),
+    /// The file system refused.
+    #[error("the content store refused")]
+    Content(#[from] std::io::Error),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// What is stored cannot be understood: damaged, or written by a newer version.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// The database belongs to a newer version of the program.
+    #[error(
+        "the database has schema version {found}, this program knows up to {known}; use the newer program"
+    )]
+    TooNew {
+        /// Version found.
+        found: i64,
+        /// Newest version this program knows.
+        known: i64,
+    },
+}

@@ -1,0 +1,1 @@
+-- The estate: see the estate module. Types are those that SQLite and PostgreSQL share.

@@ -1,0 +1,60 @@
+//! SQLite as a [`Database`](crate::db::Database): one writer thread with group commit, a few
+//! readers, and a checkpointer off the writer's path.
+
+mod checkpoint;
+mod connection;
+mod readers;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::db::{Database, Job};
+use crate::{StoreError, schema};
+
+/// An open SQLite database.
+pub struct Sqlite {
+    writer: writer::Writer,
+    readers: readers::Readers,
+    _checkpointer: checkpoint::Checkpointer,
+}
+
+/// How a SQLite database is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SqliteOptions {
+    /// Refuse to grow beyond this many pages of 4 KiB: what a full disk looks like, for tests.
+    pub max_pages: Option<u32>,
+}
+
+impl Sqlite {
+    /// Opens the database file, making or migrating it as needed.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is damaged, or belongs to a newer version.
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<Arc<Self>, StoreError> {
+        let mut connection = connection::open_writer(path, options)?;
+        schema::migrate(&mut connection)?;
+        let wal = checkpoint::WalSize::default();
+        Ok(Arc::new(Self {
+            _checkpointer: checkpoint::Checkpointer::start(path, wal.clone())?,
+            writer: writer::Writer::start(connection, wal),
+            readers: readers::Readers::new(path),
+        }))
+    }
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    async fn write(&self, job: Job) -> Result<(), StoreError> {
+        self.writer.write(job).await
+    }
+
+    async fn read(&self, job: Job) -> Result<(), StoreError> {
+        self.readers.read(job).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
