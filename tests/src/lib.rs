@@ -1,1 +1,4 @@
-//! To be written.
+//! What whole-hub tests share, and tests of adapters may borrow.
+
+pub mod conformance;
+pub mod faults;
