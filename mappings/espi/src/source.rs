@@ -94,7 +94,9 @@ impl BufRead for Source<'_> {
         if self.left == 0 {
             return Err(io::Error::other(TokenTooLong));
         }
-        self.inner.fill_buf()
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let available = self.inner.fill_buf()?;
+        Ok(&available[..available.len().min(left)])
     }
 
     fn consume(&mut self, count: usize) {

@@ -55,8 +55,8 @@ enum Token {
 pub(crate) struct Xml<'a> {
     reader: NsReader<Source<'a>>,
     buffer: Vec<u8>,
-    /// Where the last token began.
-    place: Place,
+    /// Offset and line where the last token began.
+    at: (u64, u64),
     /// Local name of the last element that began.
     name: String,
     /// Its link, if it is an Atom `link`.
@@ -78,7 +78,7 @@ impl<'a> Xml<'a> {
         Ok(Self {
             reader,
             buffer: Vec::new(),
-            place: Place::at(0, 1),
+            at: (0, 1),
             name: String::new(),
             link: None,
             text: String::new(),
@@ -91,7 +91,7 @@ impl<'a> Xml<'a> {
 
     /// Where the last token began.
     pub(crate) fn place(&self) -> Place {
-        self.place.clone()
+        Place::at(self.at.0, self.at.1)
     }
 
     /// Bytes read so far, the same in every pass over one payload.
@@ -125,11 +125,24 @@ impl<'a> Xml<'a> {
         }
     }
 
-    /// Leaves the open element.
+    /// Leaves the open element. The first pass does little else, so this looks at nothing that
+    /// well-formedness does not need.
     pub(crate) fn skip(&mut self) -> Result<(), Stop> {
         let inside = self.depth;
         while self.depth >= inside {
-            self.next()?;
+            self.begin_token();
+            match self.reader.read_event_into(&mut self.buffer) {
+                Ok(Event::Start(_)) => enter(self.at, &mut self.depth, &mut self.has_root)?,
+                Ok(Event::End(_)) => self.depth -= 1,
+                Ok(Event::Text(_) | Event::Comment(_)) => {}
+                Ok(Event::GeneralRef(reference)) => {
+                    character(&reference, self.at)?;
+                }
+                Ok(Event::DocType(_)) => return Err(dtd_refused(self.at)),
+                Ok(Event::Eof) => return self.end().map(drop),
+                Ok(_) => {}
+                Err(error) => return Err(stop(error, self.at)),
+            }
         }
         Ok(())
     }
@@ -137,8 +150,11 @@ impl<'a> Xml<'a> {
     /// Leaves the open element with its own text, trimmed and cut at [`MAX_TEXT_BYTES`].
     pub(crate) fn text(&mut self) -> Result<&str, Stop> {
         self.text.clear();
-        self.collecting = self.depth;
-        self.skip()?;
+        let inside = self.depth;
+        self.collecting = inside;
+        while self.depth >= inside {
+            self.next()?;
+        }
         self.collecting = 0;
         Ok(self.text.trim_ascii())
     }
@@ -151,22 +167,25 @@ impl<'a> Xml<'a> {
         }
     }
 
-    /// Reads one event; `None` for what is no element.
-    fn step(&mut self) -> Result<Option<Token>, Stop> {
-        let (offset, line) = self.reader.get_ref().place();
-        self.place = Place::at(offset, line);
+    fn begin_token(&mut self) {
+        self.at = self.reader.get_ref().place();
         self.buffer.clear();
         self.reader.get_mut().next_token();
+    }
+
+    /// Reads one event; `None` for what is no element.
+    fn step(&mut self) -> Result<Option<Token>, Stop> {
+        self.begin_token();
         let (ns, event) = match self.reader.read_resolved_event_into(&mut self.buffer) {
             Ok(found) => found,
-            Err(error) => return Err(stop(error, &self.place)),
+            Err(error) => return Err(stop(error, self.at)),
         };
         match event {
             Event::Start(start) | Event::Empty(start) => {
-                enter(&self.place, &mut self.depth, &mut self.has_root)?;
+                enter(self.at, &mut self.depth, &mut self.has_root)?;
                 self.name.clear();
                 self.name.push_str(start.local_name().as_ref());
-                let ns = known(ns, &self.place, &mut self.undeclared);
+                let ns = known(ns, self.at, &mut self.undeclared);
                 if ns == Ns::Atom && self.name == "link" {
                     self.link = link(&start);
                 }
@@ -180,7 +199,7 @@ impl<'a> Xml<'a> {
                 let text = text.xml10_content();
                 if self.depth == 0 && !text.trim_ascii().is_empty() {
                     let reason = "there is text outside the root element";
-                    return Err(broken("not_well_formed", &self.place, reason));
+                    return Err(broken("not_well_formed", self.at, reason));
                 }
                 keep(&mut self.text, self.collecting == self.depth, &text);
                 Ok(None)
@@ -191,17 +210,13 @@ impl<'a> Xml<'a> {
                 Ok(None)
             }
             Event::GeneralRef(reference) => {
-                let character = character(&reference, &self.place)?;
+                let character = character(&reference, self.at)?;
                 let mut bytes = [0; 4];
                 let text = character.encode_utf8(&mut bytes);
                 keep(&mut self.text, self.collecting == self.depth, text);
                 Ok(None)
             }
-            Event::DocType(_) => Err(broken(
-                "dtd_refused",
-                &self.place,
-                "a document type declaration is refused, remove `<!DOCTYPE ...>`",
-            )),
+            Event::DocType(_) => Err(dtd_refused(self.at)),
             Event::Comment(_) | Event::PI(_) | Event::Decl(_) => Ok(None),
             Event::Eof => self.end(),
         }
@@ -213,11 +228,11 @@ impl<'a> Xml<'a> {
                 "the payload ends inside {} open element(s), is it cut short?",
                 self.depth
             );
-            return Err(broken("not_well_formed", &self.place, reason));
+            return Err(broken("not_well_formed", self.at, reason));
         }
         if !self.has_root {
             let reason = "there is no root element, expected an Atom `feed` or `entry`";
-            return Err(broken("not_well_formed", &self.place, reason));
+            return Err(broken("not_well_formed", self.at, reason));
         }
         Ok(Some(Token::Eof))
     }
@@ -236,27 +251,27 @@ fn keep(text: &mut String, wanted: bool, piece: &str) {
     }
 }
 
-fn enter(place: &Place, depth: &mut usize, has_root: &mut bool) -> Result<(), Stop> {
+fn enter(at: (u64, u64), depth: &mut usize, has_root: &mut bool) -> Result<(), Stop> {
     if *depth == 0 && *has_root {
         let reason = "there is a second root element";
-        return Err(broken("not_well_formed", place, reason));
+        return Err(broken("not_well_formed", at, reason));
     }
     if *depth == MAX_DEPTH {
         let reason = format!("elements are nested more than {MAX_DEPTH} deep");
-        return Err(broken("too_deep", place, reason));
+        return Err(broken("too_deep", at, reason));
     }
     *has_root = true;
     *depth += 1;
     Ok(())
 }
 
-fn known(ns: ResolveResult<'_>, place: &Place, undeclared: &mut Option<(Place, String)>) -> Ns {
+fn known(ns: ResolveResult<'_>, at: (u64, u64), undeclared: &mut Option<(Place, String)>) -> Ns {
     match ns {
         ResolveResult::Bound(ns) if ns.0 == ESPI => Ns::Espi,
         ResolveResult::Bound(ns) if ns.0 == ATOM => Ns::Atom,
         ResolveResult::Bound(_) | ResolveResult::Unbound => Ns::Other,
         ResolveResult::Unknown(prefix) => {
-            undeclared.get_or_insert_with(|| (place.clone(), shortened(&prefix)));
+            undeclared.get_or_insert_with(|| (Place::at(at.0, at.1), shortened(&prefix)));
             Ns::Other
         }
     }
@@ -274,11 +289,11 @@ fn link(start: &BytesStart<'_>) -> Option<Link> {
     })
 }
 
-fn character(reference: &BytesRef<'_>, place: &Place) -> Result<char, Stop> {
+fn character(reference: &BytesRef<'_>, at: (u64, u64)) -> Result<char, Stop> {
     match reference.resolve_char_ref() {
         Ok(Some(character)) => return Ok(character),
         Ok(None) => {}
-        Err(error) => return Err(stop(error, place)),
+        Err(error) => return Err(stop(error, at)),
     }
     let name: &str = reference;
     Ok(match name {
@@ -292,29 +307,38 @@ fn character(reference: &BytesRef<'_>, place: &Place) -> Result<char, Stop> {
                 "entity `{}` is not defined, expected `lt`, `gt`, `amp`, `apos` or `quot`",
                 shortened(name)
             );
-            return Err(broken("not_well_formed", place, reason));
+            return Err(broken("not_well_formed", at, reason));
         }
     })
 }
 
+fn dtd_refused(at: (u64, u64)) -> Stop {
+    let reason = "a document type declaration is refused, remove `<!DOCTYPE ...>`";
+    broken("dtd_refused", at, reason)
+}
+
 /// Sorts an error of the parser: the disk's fault, or the payload's.
-fn stop(error: Error, place: &Place) -> Stop {
+fn stop(error: Error, at: (u64, u64)) -> Stop {
     match error {
         Error::Io(cause) if cause.get_ref().is_some_and(|c| c.is::<TokenTooLong>()) => {
-            broken("too_long", place, cause.to_string())
+            broken("too_long", at, cause.to_string())
         }
         Error::Io(cause) => Stop::Halt(Halt::Io(io::Error::new(cause.kind(), cause))),
         error => broken(
             "not_well_formed",
-            place,
+            at,
             format!("not well-formed XML: {}", shortened(&error.to_string())),
         ),
     }
 }
 
-fn broken(code: &'static str, place: &Place, reason: impl Into<String>) -> Stop {
+fn broken(code: &'static str, at: (u64, u64), reason: impl Into<String>) -> Stop {
     // What is lost after this place cannot be counted.
-    Stop::Broken(Box::new(Finding::fatal(code, place.clone(), reason)))
+    Stop::Broken(Box::new(Finding::fatal(
+        code,
+        Place::at(at.0, at.1),
+        reason,
+    )))
 }
 
 /// A text of the payload, short enough for a finding.

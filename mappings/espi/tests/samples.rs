@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use common::{blocks, decode, decode_with, decoder, samples};
@@ -224,6 +225,39 @@ fn memchr_count(bytes: &[u8], needle: &[u8]) -> usize {
         .windows(needle.len())
         .filter(|window| *window == needle)
         .count()
+}
+
+/// The W3C suite, about 2,600 documents: no panic, no record, at most one end.
+#[test]
+fn the_w3c_conformance_suite_is_survived() {
+    let Some(folder) = samples() else { return };
+    let file = std::fs::File::open(folder.join("xml-hostile/xmlts20130923.zip")).expect("readable");
+    let mut archive = zip::ZipArchive::new(file).expect("a zip");
+    let mut seen = 0;
+    for index in 0..archive.len() {
+        let member = archive.by_index(index).expect("a member");
+        if !member.name().is_ok_and(|name| name.ends_with(".xml")) {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        member
+            .take(1 << 20)
+            .read_to_end(&mut bytes)
+            .expect("readable");
+        let read = decode(&bytes);
+        assert_eq!(read.records.len(), 0);
+        let fatal = read
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Fatal);
+        assert_eq!(
+            fatal.count(),
+            1,
+            "no document of the suite is an ESPI payload"
+        );
+        seen += 1;
+    }
+    assert!(seen > 2_000, "{seen} documents");
 }
 
 /// Hostile XML: nothing is expanded, nothing is fetched, nothing panics.

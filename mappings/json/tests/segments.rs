@@ -10,21 +10,27 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 /// Decodes by segments from `from`; returns what came and the ends.
-fn by_segments(payload: &Vec<u8>, from: u64) -> (Collected, Vec<u64>) {
+fn by_segments(payload: &dyn Payload, from: u64) -> (Collected, Vec<u64>) {
     let mut out = Collected::default();
     let mut ends = Vec::new();
     let decoder = JsonDecoder::new();
-    let mut segments = decoder.segments(payload, from).unwrap().unwrap();
-    while let Some(segment) = segments.next().unwrap() {
+    let mut segments = decoder
+        .segments(payload, from)
+        .expect("no halt")
+        .expect("cut at lines");
+    while let Some(segment) = segments.next().expect("no halt") {
         ends.push(segment.end);
-        (segment.decode)(&mut out).unwrap();
+        (segment.decode)(&mut out).expect("no halt");
     }
     (out, ends)
 }
 
 fn some_megabytes() -> Vec<u8> {
     let mut runner = TestRunner::deterministic();
-    let records = vec(record(), 40).new_tree(&mut runner).unwrap().current();
+    let records = vec(record(), 40)
+        .new_tree(&mut runner)
+        .expect("records")
+        .current();
     let once = encode(&records);
     let mut payload = Vec::new();
     while payload.len() < 3 * MAX_LINE_BYTES {
