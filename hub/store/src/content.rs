@@ -1,1 +1,321 @@
-//! The content store.
+//! The content store: what partners sent and what we send them, byte for byte.
+//!
+//! Small bodies stay in memory and go into the message's own row. Large ones become files named by
+//! their SHA-256, so the same content is stored once. A file is complete and synced before any row
+//! refers to it.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hub_core::files::Files;
+use sha2::{Digest, Sha256};
+
+/// Bodies up to this size are stored in their row: one commit, no file. Larger rows would make the
+/// write-ahead log, not the file system, carry the bytes.
+pub const MAX_INLINE_BYTES: usize = 64 * 1024;
+/// Bytes read at a time while hashing or copying.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// SHA-256 of a body.
+pub type Hash = [u8; 32];
+
+/// A body that is safely stored, or small enough to be stored with its row.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// SHA-256 of the bytes.
+    pub hash: Hash,
+    /// Length in bytes.
+    pub size: u64,
+    /// The bytes, if they go into the row.
+    pub inline: Option<Bytes>,
+}
+
+impl Staged {
+    /// A body that goes into its row.
+    #[must_use]
+    pub fn inline(bytes: Bytes) -> Self {
+        Self {
+            hash: Sha256::digest(&bytes).into(),
+            size: bytes.len() as u64,
+            inline: Some(bytes),
+        }
+    }
+}
+
+/// The folder of large bodies.
+#[derive(Clone)]
+pub struct ContentStore {
+    root: PathBuf,
+    files: Arc<dyn Files>,
+}
+
+impl ContentStore {
+    /// Opens the folder, making it as needed.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn open(root: &Path, files: Arc<dyn Files>) -> io::Result<Self> {
+        files.create_dir_all(&root.join(PARTIAL))?;
+        Ok(Self {
+            root: root.to_owned(),
+            files,
+        })
+    }
+
+    /// Removes what a crash left half-written. Only for the one process that takes messages in.
+    ///
+    /// # Errors
+    /// The folder cannot be cleared.
+    pub fn clear_partial(&self) -> io::Result<()> {
+        self.files
+            .list(&self.root.join(PARTIAL))?
+            .iter()
+            .try_for_each(|left_over| self.files.remove(left_over))
+    }
+
+    /// Where the body with this hash is, if it is a file.
+    #[must_use]
+    pub fn path(&self, hash: &Hash) -> PathBuf {
+        let name = hex(hash);
+        self.root.join(&name[..2]).join(name)
+    }
+
+    /// Takes in a local file that nobody writes to any more. A large one gets a second name here
+    /// rather than a copy, where the file system allows it. Blocking.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the disk refuses.
+    pub fn stage_file(&self, path: &Path, unique: &str) -> io::Result<Staged> {
+        let size = self.files.stat(path)?.len;
+        if size <= MAX_INLINE_BYTES as u64 {
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            self.files
+                .open(path)?
+                .take(MAX_INLINE_BYTES as u64 + 1)
+                .read_to_end(&mut bytes)?;
+            return if bytes.len() as u64 == size {
+                Ok(Staged::inline(bytes.into()))
+            } else {
+                Err(changed(path))
+            };
+        }
+        let (hash, read) = hash_of(&mut *self.files.open(path)?)?;
+        if read != size {
+            return Err(changed(path));
+        }
+        let partial = self.partial(unique);
+        if self.files.link(path, &partial).is_err() {
+            self.copy(path, &partial, &hash)?;
+        }
+        self.files.sync(&partial)?;
+        self.publish(&partial, &hash)?;
+        Ok(Staged {
+            hash,
+            size,
+            inline: None,
+        })
+    }
+
+    /// Begins a body that arrives piece by piece. Blocking.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn begin(&self, unique: &str) -> io::Result<Staging> {
+        let partial = self.partial(unique);
+        let file = self.files.create(&partial)?;
+        Ok(Staging {
+            store: self.clone(),
+            partial,
+            file: Some(file),
+            digest: Sha256::new(),
+            size: 0,
+        })
+    }
+
+    /// Whether a stored body still has the bytes it was stored with. Blocking.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn is_intact(&self, hash: &Hash) -> io::Result<bool> {
+        Ok(hash_of(&mut *self.files.open(&self.path(hash))?)?.0 == *hash)
+    }
+
+    fn partial(&self, unique: &str) -> PathBuf {
+        self.root.join(PARTIAL).join(unique)
+    }
+
+    /// Copies where linking is not possible, and makes sure the copy is what was hashed.
+    fn copy(&self, from: &Path, to: &Path, expected: &Hash) -> io::Result<()> {
+        let mut input = self.files.open(from)?;
+        let mut output = self.files.create(to)?;
+        let mut digest = Sha256::new();
+        let mut block = vec![0; BLOCK_BYTES];
+        loop {
+            match input.read(&mut block)? {
+                0 => break,
+                n => {
+                    digest.update(&block[..n]);
+                    output.write_all(&block[..n])?;
+                }
+            }
+        }
+        if <Hash>::from(digest.finalize()) == *expected {
+            output.sync()
+        } else {
+            Err(changed(from))
+        }
+    }
+
+    /// Gives a complete, synced partial file its name.
+    fn publish(&self, partial: &Path, hash: &Hash) -> io::Result<()> {
+        let path = self.path(hash);
+        let folder = path.parent().unwrap_or(&self.root);
+        self.files.create_dir_all(folder)?;
+        match self.files.publish(partial, &path) {
+            Ok(()) => {}
+            // The same content is here already.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.files.remove(partial)?
+            }
+            Err(error) => return Err(error),
+        }
+        self.files.sync_dir(folder)?;
+        self.files.sync_dir(&self.root)
+    }
+}
+
+/// Folder of bodies that are not complete yet.
+const PARTIAL: &str = "partial";
+
+fn changed(path: &Path) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("`{}` changed while it was read", path.display()),
+    )
+}
+
+fn hash_of(input: &mut dyn Read) -> io::Result<(Hash, u64)> {
+    let mut digest = Sha256::new();
+    let mut size = 0;
+    let mut block = vec![0; BLOCK_BYTES];
+    loop {
+        match input.read(&mut block)? {
+            0 => return Ok((digest.finalize().into(), size)),
+            n => {
+                digest.update(&block[..n]);
+                size += n as u64;
+            }
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// A body that is still arriving.
+pub struct Staging {
+    store: ContentStore,
+    partial: PathBuf,
+    file: Option<Box<dyn hub_core::files::Durable>>,
+    digest: Sha256,
+    size: u64,
+}
+
+impl Staging {
+    /// Appends a piece. Blocking.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.digest.update(piece);
+        self.size += piece.len() as u64;
+        match &mut self.file {
+            Some(file) => file.write_all(piece),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Syncs the body and gives it its name. Blocking.
+    ///
+    /// # Errors
+    /// The disk refuses; nothing is kept then.
+    pub fn finish(mut self) -> io::Result<Staged> {
+        if let Some(mut file) = self.file.take() {
+            file.sync()?;
+        }
+        let hash: Hash = std::mem::take(&mut self.digest).finalize().into();
+        self.store.publish(&self.partial, &hash)?;
+        Ok(Staged {
+            hash,
+            size: self.size,
+            inline: None,
+        })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // After `finish` there is nothing left to remove.
+        let _ = self.store.files.remove(&self.partial);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hub_core::files::OsFiles;
+
+    fn open(folder: &Path) -> ContentStore {
+        ContentStore::open(&folder.join("content"), Arc::new(OsFiles)).unwrap()
+    }
+
+    #[test]
+    fn the_same_content_is_stored_once_however_it_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let bytes = vec![7u8; 300_000];
+        let file = folder.path().join("in.xml");
+        std::fs::write(&file, &bytes).unwrap();
+        let linked = store.stage_file(&file, "a").unwrap();
+        let mut staging = store.begin("b").unwrap();
+        bytes
+            .chunks(1_000)
+            .for_each(|piece| staging.write(piece).unwrap());
+        let streamed = staging.finish().unwrap();
+        assert_eq!(linked.hash, streamed.hash);
+        assert!(store.is_intact(&linked.hash).unwrap());
+        assert_eq!(std::fs::read(store.path(&linked.hash)).unwrap(), bytes);
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("content/partial"))
+                .unwrap()
+                .count(),
+            0
+        );
+    }
+
+    #[test]
+    fn an_unfinished_body_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut staging = store.begin("a").unwrap();
+        staging.write(b"half").unwrap();
+        drop(staging);
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("content/partial"))
+                .unwrap()
+                .count(),
+            0
+        );
+    }
+}

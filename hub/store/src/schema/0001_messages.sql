@@ -77,6 +77,8 @@ CREATE TABLE delivery (
     extension       TEXT NOT NULL,
     -- 0 its own row in content, 1 the content of its message, 2 the parts of its message and route
     body            INTEGER NOT NULL,
+    -- The run of the message that made it.
+    run             INTEGER NOT NULL,
     -- 0 pending, 1 sending, 2 delivered, 3 parked, 4 discarded
     state           INTEGER NOT NULL,
     attempts        INTEGER NOT NULL DEFAULT 0,

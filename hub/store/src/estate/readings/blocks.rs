@@ -1,0 +1,196 @@
+//! Writing days: one statement for a new one, a merge for a known one.
+
+use hub_model::Instant;
+
+use super::codec;
+use super::day::{DayBlock, MAX_READINGS};
+use super::merge::{self, Counts};
+use super::pending::{PendingDay, ReadingRecord};
+use crate::StoreError;
+use crate::db::{Tx, first};
+use crate::estate::scope::Scope;
+
+/// Writes the days of one chunk.
+pub(super) struct BlockWriter<'a> {
+    scope: &'a Scope,
+    bytes: Vec<u8>,
+}
+
+/// A day as it is stored.
+struct Known {
+    day: DayBlock,
+    version: i64,
+    since: Instant,
+}
+
+impl<'a> BlockWriter<'a> {
+    pub(super) fn new(scope: &'a Scope) -> Self {
+        Self {
+            scope,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Writes one day and counts what became of the readings of each record.
+    pub(super) fn write(
+        &mut self,
+        tx: &mut dyn Tx,
+        pending: &PendingDay,
+        records: &mut [ReadingRecord],
+    ) -> Result<(), StoreError> {
+        if in_order(&pending.incoming) && self.insert(tx, pending)? {
+            for (run, record) in runs(pending) {
+                records[record].added += run.len() as u64;
+            }
+            return Ok(());
+        }
+        let stored = load(tx, pending)?;
+        let is_stored = stored.is_some();
+        let mut known = stored.unwrap_or(Known {
+            day: DayBlock::default(),
+            version: 1,
+            since: self.scope.now,
+        });
+        let mut changed = false;
+        for (run, record) in runs(pending) {
+            if known.day.readings.len() + run.len() > MAX_READINGS {
+                records[record].rejected += run.len() as u64;
+                continue;
+            }
+            if merge::corrects(&known.day, &pending.incoming, run.clone()) {
+                self.keep_version(tx, pending, &mut known)?;
+            }
+            let counts: Counts = merge::merge(&mut known.day, &pending.incoming, run);
+            changed |= counts.added + counts.corrected > 0;
+            records[record].count(counts);
+        }
+        match (changed, is_stored) {
+            (false, _) => Ok(()),
+            (true, true) => self.update(tx, pending, &known),
+            (true, false) => self.insert_merged(tx, pending, &known),
+        }
+    }
+
+    /// Inserts the day as it came; `false` if there is one already.
+    fn insert(&mut self, tx: &mut dyn Tx, pending: &PendingDay) -> Result<bool, StoreError> {
+        if pending.incoming.readings.len() > MAX_READINGS {
+            return Ok(false);
+        }
+        self.encode(&pending.incoming, pending);
+        let inserted = tx.execute(
+            "INSERT INTO reading_block (series_id, day, version, known_since, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            &[
+                pending.series.into(),
+                i64::from(pending.day).into(),
+                1.into(),
+                self.scope.now.micros().into(),
+                self.bytes.as_slice().into(),
+            ],
+        )?;
+        Ok(inserted > 0)
+    }
+
+    fn insert_merged(
+        &mut self,
+        tx: &mut dyn Tx,
+        pending: &PendingDay,
+        known: &Known,
+    ) -> Result<(), StoreError> {
+        self.encode(&known.day, pending);
+        tx.execute(
+            "INSERT INTO reading_block (series_id, day, version, known_since, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            &[
+                pending.series.into(),
+                i64::from(pending.day).into(),
+                known.version.into(),
+                known.since.micros().into(),
+                self.bytes.as_slice().into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn update(
+        &mut self,
+        tx: &mut dyn Tx,
+        pending: &PendingDay,
+        known: &Known,
+    ) -> Result<(), StoreError> {
+        self.encode(&known.day, pending);
+        tx.execute(
+            "UPDATE reading_block SET version = ?3, known_since = ?4, data = ?5 \
+             WHERE series_id = ?1 AND day = ?2",
+            &[
+                pending.series.into(),
+                i64::from(pending.day).into(),
+                known.version.into(),
+                known.since.micros().into(),
+                self.bytes.as_slice().into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Puts the day aside as it was until now, because it is about to be corrected.
+    fn keep_version(
+        &mut self,
+        tx: &mut dyn Tx,
+        pending: &PendingDay,
+        known: &mut Known,
+    ) -> Result<(), StoreError> {
+        self.encode(&known.day, pending);
+        tx.execute(
+            "INSERT INTO reading_block_version \
+             (series_id, day, version, known_since, known_until, corrected_by, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            &[
+                pending.series.into(),
+                i64::from(pending.day).into(),
+                known.version.into(),
+                known.since.micros().into(),
+                self.scope.now.micros().into(),
+                self.scope.message_id.0.into(),
+                self.bytes.as_slice().into(),
+            ],
+        )?;
+        known.version += 1;
+        known.since = self.scope.now;
+        Ok(())
+    }
+
+    fn encode(&mut self, day: &DayBlock, pending: &PendingDay) {
+        self.bytes.clear();
+        codec::encode(day, pending.step_seconds, &mut self.bytes);
+    }
+}
+
+fn load(tx: &mut dyn Tx, pending: &PendingDay) -> Result<Option<Known>, StoreError> {
+    first(
+        tx,
+        "SELECT version, known_since, data FROM reading_block WHERE series_id = ?1 AND day = ?2",
+        &[pending.series.into(), i64::from(pending.day).into()],
+        |row| {
+            Ok(Known {
+                version: row.int(0)?,
+                since: Instant::from_micros(row.int(1)?),
+                day: codec::decode(row.blob(2)?)?,
+            })
+        },
+    )
+}
+
+/// The readings of each record, and the record.
+fn runs(pending: &PendingDay) -> impl Iterator<Item = (std::ops::Range<usize>, usize)> {
+    let mut start = 0;
+    pending.runs.iter().map(move |(end, record)| {
+        let run = start..*end;
+        start = *end;
+        (run, *record)
+    })
+}
+
+fn in_order(day: &DayBlock) -> bool {
+    day.readings.windows(2).all(|pair| pair[0].at < pair[1].at)
+}

@@ -1,0 +1,427 @@
+//! One chunk of a message, applied in one transaction: the changes of the estate, the findings,
+//! the outgoing messages they cause, and the checkpoint. All of it or nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hub_core::MessageId;
+use hub_model::{Finding, Instant, Place, Record, Severity};
+use sha2::{Digest, Sha256};
+
+use super::outbox::{BODY_MESSAGE, BODY_OWN, BODY_PARTS};
+use super::trace::{Step, Tracer};
+use super::{MessageState, Store};
+use crate::StoreError;
+use crate::db::{Tx, Value, all, first};
+use crate::estate::{Applier, Event, Scope};
+
+/// Findings kept with their words per message; beyond, they are only counted.
+const MAX_FINDINGS_KEPT: u64 = 10_000;
+/// Number of the part that stands before and after all others.
+const HEAD_PART: i64 = 0;
+const TAIL_PART: i64 = i64::MAX;
+
+/// A chunk of a message, decoded.
+pub struct Chunk {
+    /// The message.
+    pub message: MessageId,
+    /// Which run of it.
+    pub run: i64,
+    /// The route that decoded it.
+    pub route: String,
+    /// How its records are applied.
+    pub scope: Scope,
+    /// Records in the order of the message.
+    pub records: Vec<(Place, Record)>,
+    /// What the decoder found.
+    pub findings: Vec<Finding>,
+    /// Byte offset up to which the message is applied with this chunk, if its format can be cut.
+    pub checkpoint: u64,
+    /// Records and findings that the decoder yielded so far, this chunk included.
+    pub seen: u64,
+    /// Set with the last chunk.
+    pub ending: Option<Ending>,
+    /// Makes outgoing messages of the changes.
+    pub publisher: Arc<dyn Publish>,
+}
+
+/// How a message ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Decoded to its end.
+    Complete,
+    /// Given up: too many findings, or nothing could be read.
+    Invalid,
+}
+
+/// A change that routes may tell partners about.
+pub struct Change<'a> {
+    /// What happened to which business object.
+    pub event: Event,
+    /// The record that caused it.
+    pub record: &'a Record,
+}
+
+/// Makes outgoing messages of changes. Runs inside the transaction, so it must not wait.
+pub trait Publish: Send + Sync {
+    /// Deliveries and parts for the changes of one chunk; `whole` if the chunk is the whole message.
+    fn publish(&self, message: MessageId, changes: &[Change<'_>], whole: bool) -> Publication;
+
+    /// Head, tail and deliveries of a document that was made in parts for this route.
+    fn complete(&self, message: MessageId, route: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>);
+}
+
+/// What a chunk's changes cause.
+#[derive(Debug, Default)]
+pub struct Publication {
+    /// Deliveries.
+    pub deliveries: Vec<NewDelivery>,
+    /// Pieces of documents that later chunks complete.
+    pub parts: Vec<NewPart>,
+    /// Records that a route could not say in its format; never rejects them.
+    pub findings: Vec<Finding>,
+}
+
+/// A piece of a document.
+#[derive(Debug)]
+pub struct NewPart {
+    /// The outbound route.
+    pub route: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A delivery to make.
+#[derive(Debug, Clone)]
+pub struct NewDelivery {
+    /// The route that makes it.
+    pub route: String,
+    /// The endpoint it goes to.
+    pub endpoint: String,
+    /// Deliveries with the same lane key go one after the other.
+    pub lane: String,
+    /// The business object it is about.
+    pub subject: String,
+    /// Media type of the body.
+    pub media_type: String,
+    /// File extension of the body.
+    pub extension: String,
+    /// The body; `None` is the content of the message itself.
+    pub body: Option<Bytes>,
+}
+
+/// What became of a chunk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppliedChunk {
+    /// Records applied.
+    pub applied: u64,
+    /// Records rejected by the decoder or the estate.
+    pub rejected: u64,
+    /// Findings of all kinds.
+    pub findings: u64,
+    /// Endpoints that have something to send.
+    pub endpoints: Vec<String>,
+    /// The final state, with the last chunk.
+    pub state: Option<MessageState>,
+}
+
+impl Store {
+    /// Applies a chunk. When this returns, all of it is on disk.
+    ///
+    /// # Errors
+    /// The database refused; nothing of the chunk is stored.
+    pub async fn apply(&self, chunk: Chunk) -> Result<AppliedChunk, StoreError> {
+        let (ids, now) = (self.ids.clone(), self.clock.now());
+        self.db
+            .write(move |tx| {
+                Application {
+                    tx,
+                    tracer: Tracer { ids: &ids, now },
+                    chunk: &chunk,
+                }
+                .run()
+            })
+            .await
+    }
+}
+
+struct Application<'a> {
+    tx: &'a mut dyn Tx,
+    tracer: Tracer<'a>,
+    chunk: &'a Chunk,
+}
+
+/// Counters of a message before this chunk.
+struct Before {
+    findings: u64,
+    rejected: u64,
+    has_parts: bool,
+}
+
+impl<'a> Application<'a> {
+    fn run(mut self) -> Result<AppliedChunk, StoreError> {
+        let chunk = self.chunk;
+        let before = self.before()?;
+        let (applied, changes, mut findings) = self.change_estate()?;
+        let rejected: u64 = chunk
+            .findings
+            .iter()
+            .chain(&findings)
+            .map(|finding| finding.rejects)
+            .sum();
+        let whole = chunk.ending.is_some() && !before.has_parts;
+        let published = chunk.publisher.publish(chunk.message, &changes, whole);
+        findings.extend(published.findings);
+        let count = (chunk.findings.len() + findings.len()) as u64;
+        self.store_findings(before.findings, chunk.findings.iter().chain(&findings))?;
+        self.store_parts(&published.parts)?;
+        let mut endpoints = Vec::new();
+        for delivery in &published.deliveries {
+            let body = if delivery.body.is_some() {
+                BODY_OWN
+            } else {
+                BODY_MESSAGE
+            };
+            self.store_delivery(delivery, body, &mut endpoints)?;
+        }
+        if chunk.ending.is_some() && (before.has_parts || !published.parts.is_empty()) {
+            self.complete_documents(&mut endpoints)?;
+        }
+        let state = chunk
+            .ending
+            .map(|ending| final_state(ending, before.findings + count));
+        self.update_message(applied, rejected, count, state)?;
+        if let Some(state) = state {
+            self.trace_end(state, before.rejected + rejected, before.findings + count)?;
+        }
+        Ok(AppliedChunk {
+            applied,
+            rejected,
+            findings: count,
+            endpoints,
+            state,
+        })
+    }
+
+    fn before(&mut self) -> Result<Before, StoreError> {
+        let sql = "SELECT findings, rejected, CASE WHEN seen > 0 THEN EXISTS \
+                   (SELECT 1 FROM part p WHERE p.message_id = m.id AND p.run = m.run) ELSE 0 END \
+                   FROM message m WHERE id = ?1";
+        first(self.tx, sql, &[self.chunk.message.0.into()], |row| {
+            Ok(Before {
+                findings: row.int(0)?.cast_unsigned(),
+                rejected: row.int(1)?.cast_unsigned(),
+                has_parts: row.int(2)? != 0,
+            })
+        })?
+        .ok_or_else(|| StoreError::Damaged(format!("message {} is gone", self.chunk.message)))
+    }
+
+    /// Applies the records. What is not applied of one is counted by a finding.
+    fn change_estate(&mut self) -> Result<(u64, Vec<Change<'a>>, Vec<Finding>), StoreError> {
+        let chunk = self.chunk;
+        let mut applier = Applier::new(chunk.scope.clone());
+        for (place, record) in &chunk.records {
+            applier.apply(self.tx, place, record)?;
+        }
+        let outcome = applier.finish(self.tx)?;
+        let change = |event: Event| {
+            Some(Change {
+                record: &chunk.records.get(event.record)?.1,
+                event,
+            })
+        };
+        Ok((
+            outcome.applied,
+            outcome.events.into_iter().filter_map(change).collect(),
+            outcome.findings,
+        ))
+    }
+
+    fn store_findings<'f>(
+        &mut self,
+        already: u64,
+        findings: impl Iterator<Item = &'f Finding>,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO finding (message_id, run, number, severity, code, byte_offset, line, sheet, field, \
+                   reason, rejects) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+        for (number, finding) in (already..MAX_FINDINGS_KEPT).zip(findings) {
+            self.tx.execute(
+                sql,
+                &[
+                    self.chunk.message.0.into(),
+                    self.chunk.run.into(),
+                    number.cast_signed().into(),
+                    severity_code(finding.severity).into(),
+                    finding.code.into(),
+                    finding.place.offset.cast_signed().into(),
+                    finding.place.line.cast_signed().into(),
+                    finding.place.sheet.as_deref().into(),
+                    finding.field.as_ref().into(),
+                    (&finding.reason).into(),
+                    finding.rejects.cast_signed().into(),
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn store_parts(&mut self, parts: &[NewPart]) -> Result<(), StoreError> {
+        // Chunks are applied in order, so what was seen so far orders their parts.
+        let number = self.chunk.seen.cast_signed().max(HEAD_PART + 1);
+        for part in parts {
+            self.store_part(&part.route, number, &part.bytes)?;
+        }
+        Ok(())
+    }
+
+    fn store_part(&mut self, route: &str, number: i64, bytes: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO part (message_id, run, route, number, size, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+        let (message, run) = (self.chunk.message.0, self.chunk.run);
+        self.tx.execute(
+            sql,
+            &[
+                message.into(),
+                run.into(),
+                route.into(),
+                number.into(),
+                size.into(),
+                bytes.into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Closes the documents that were made in parts, and makes their deliveries.
+    fn complete_documents(&mut self, endpoints: &mut Vec<String>) -> Result<(), StoreError> {
+        let sql = "SELECT DISTINCT route FROM part WHERE message_id = ?1 AND run = ?2";
+        let params = [self.chunk.message.0.into(), self.chunk.run.into()];
+        for route in all(self.tx, sql, &params, |row| Ok(row.text(0)?.to_owned()))? {
+            let (head, tail, deliveries) =
+                self.chunk.publisher.complete(self.chunk.message, &route);
+            self.store_part(&route, HEAD_PART, &head)?;
+            self.store_part(&route, TAIL_PART, &tail)?;
+            for delivery in &deliveries {
+                self.store_delivery(delivery, BODY_PARTS, endpoints)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn store_delivery(
+        &mut self,
+        delivery: &NewDelivery,
+        body: i64,
+        endpoints: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO delivery (id, message_id, enterprise, route, endpoint, lane, subject, source_name, \
+                   media_type, extension, body, run, state, due_at, created_at) \
+                   SELECT ?1, id, enterprise, ?3, ?4, ?5, ?6, name, ?7, ?8, ?9, ?10, 0, 0, ?11 FROM message WHERE id = ?2";
+        let id = self.tracer.ids.next(self.tracer.now);
+        let message = self.chunk.message;
+        self.tx.execute(
+            sql,
+            &[
+                id.0.into(),
+                message.0.into(),
+                (&delivery.route).into(),
+                (&delivery.endpoint).into(),
+                lane_number(&delivery.lane).into(),
+                (&delivery.subject).into(),
+                (&delivery.media_type).into(),
+                (&delivery.extension).into(),
+                body.into(),
+                self.chunk.run.into(),
+                self.tracer.now.micros().into(),
+            ],
+        )?;
+        if let Some(bytes) = &delivery.body {
+            self.tx.execute(
+                "INSERT INTO content (id, bytes) VALUES (?1, ?2)",
+                &[id.0.into(), Value::Blob(bytes)],
+            )?;
+        }
+        self.tracer.row(
+            self.tx,
+            message,
+            Some(id),
+            Step::DeliveryCreated,
+            Some(&delivery.endpoint),
+        )?;
+        if !endpoints.contains(&delivery.endpoint) {
+            endpoints.push(delivery.endpoint.clone());
+        }
+        Ok(())
+    }
+
+    fn update_message(
+        &mut self,
+        applied: u64,
+        rejected: u64,
+        findings: u64,
+        state: Option<MessageState>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE message SET route = ?2, checkpoint = ?3, seen = ?4, records = records + ?5, \
+                   applied = applied + ?6, findings = findings + ?7, rejected = rejected + ?8, state = ?9, \
+                   finished_at = ?10 WHERE id = ?1";
+        let now: Instant = self.tracer.now;
+        self.tx.execute(
+            sql,
+            &[
+                self.chunk.message.0.into(),
+                (&self.chunk.route).into(),
+                self.chunk.checkpoint.cast_signed().into(),
+                self.chunk.seen.cast_signed().into(),
+                (applied + rejected).cast_signed().into(),
+                applied.cast_signed().into(),
+                findings.cast_signed().into(),
+                rejected.cast_signed().into(),
+                state.unwrap_or(MessageState::Processing).code().into(),
+                state.map(|_| now.micros()).into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn trace_end(
+        &mut self,
+        state: MessageState,
+        rejected: u64,
+        findings: u64,
+    ) -> Result<(), StoreError> {
+        let step = match state {
+            MessageState::Invalid => Step::Invalid,
+            MessageState::ProcessedWithFindings => Step::ProcessedWithFindings,
+            _ => Step::Processed,
+        };
+        let note =
+            (findings > 0).then(|| format!("{findings} findings, {rejected} records rejected"));
+        self.tracer
+            .message(self.tx, self.chunk.message, step, note.as_deref())
+    }
+}
+
+const fn final_state(ending: Ending, findings: u64) -> MessageState {
+    match ending {
+        Ending::Invalid => MessageState::Invalid,
+        Ending::Complete if findings > 0 => MessageState::ProcessedWithFindings,
+        Ending::Complete => MessageState::Processed,
+    }
+}
+
+const fn severity_code(severity: Severity) -> i64 {
+    match severity {
+        Severity::Warning => 0,
+        Severity::Error => 1,
+        Severity::Fatal => 2,
+    }
+}
+
+/// A lane key as a number that is the same on every node and for ever.
+fn lane_number(key: &str) -> i64 {
+    let hash: [u8; 32] = Sha256::digest(key).into();
+    i64::from_le_bytes([
+        hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7],
+    ])
+}

@@ -1,0 +1,448 @@
+//! The outbox: deliveries, each to one endpoint, in lanes.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use hub_core::MessageId;
+use hub_model::Instant;
+
+use super::Store;
+use super::trace::{Step, Tracer};
+use crate::StoreError;
+use crate::content::Hash;
+use crate::db::{Row, Tx, all, first};
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// Waits for its turn, or for the next attempt.
+    Pending,
+    /// Taken by the dispatcher.
+    Sending,
+    /// The endpoint took it.
+    Delivered,
+    /// Set aside (dead letter).
+    Parked,
+    /// Given up by an operator.
+    Discarded,
+}
+
+impl DeliveryState {
+    /// All of them; the position is the number in the database.
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Sending,
+        Self::Delivered,
+        Self::Parked,
+        Self::Discarded,
+    ];
+
+    /// Our word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sending => "sending",
+            Self::Delivered => "delivered",
+            Self::Parked => "parked",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    pub(super) fn from_code(code: i64) -> Result<Self, StoreError> {
+        usize::try_from(code)
+            .ok()
+            .and_then(|i| Self::ALL.get(i).copied())
+            .ok_or_else(|| StoreError::Damaged(format!("delivery state {code}")))
+    }
+}
+
+/// Where the bytes of a delivery are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryBody {
+    /// Here.
+    Bytes(Bytes),
+    /// In a file of the content store.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Its length.
+        len: u64,
+    },
+    /// In parts: see [`Store::parts`].
+    Parts {
+        /// Which run of the message made them.
+        run: i64,
+    },
+}
+
+/// A delivery that is not done.
+#[derive(Debug, Clone)]
+pub struct PendingDelivery {
+    /// Constant over all attempts.
+    pub id: MessageId,
+    /// The message that caused it.
+    pub message_id: MessageId,
+    /// The enterprise.
+    pub enterprise: String,
+    /// The route that made it.
+    pub route: String,
+    /// Deliveries of one lane go one after the other.
+    pub lane: i64,
+    /// The business object.
+    pub subject: String,
+    /// Name of the incoming message.
+    pub source_name: String,
+    /// Media type of the body.
+    pub media_type: String,
+    /// File extension of the body.
+    pub extension: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Not before this instant.
+    pub due: Instant,
+    /// When it was made.
+    pub created: Instant,
+    /// The body.
+    pub body: DeliveryBody,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The endpoint took it.
+    Delivered {
+        /// What the endpoint said.
+        note: String,
+    },
+    /// It will be tried again.
+    Failed {
+        /// Why.
+        note: String,
+        /// When.
+        due: Instant,
+        /// Whether the attempt counts towards parking.
+        counts: bool,
+    },
+    /// It is set aside.
+    Parked {
+        /// Why.
+        note: String,
+    },
+}
+
+macro_rules! delivery_columns {
+    ($rest:literal) => {
+        concat!(
+            "SELECT d.id, d.message_id, d.enterprise, d.route, d.lane, d.subject, d.source_name, d.media_type, \
+             d.extension, d.attempts, d.due_at, d.created_at, d.body, c.bytes, m.content_hash, m.size, d.run \
+             FROM delivery d JOIN message m ON m.id = d.message_id \
+             LEFT JOIN content c ON c.id = CASE d.body WHEN 1 THEN d.message_id ELSE d.id END ",
+            $rest
+        )
+    };
+}
+
+const OPEN_DELIVERIES: &str = delivery_columns!(
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state IN (0, 1) ORDER BY d.id LIMIT ?3"
+);
+/// The same without what stands behind a parked delivery in its lane.
+const OPEN_NOT_BEHIND_PARKED: &str = delivery_columns!(
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM delivery p \
+     WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state = 3) ORDER BY d.id LIMIT ?3"
+);
+const OPEN_OF_LANE: &str = delivery_columns!(
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state IN (0, 1) ORDER BY d.id LIMIT ?4"
+);
+
+impl Store {
+    /// The next open deliveries of an endpoint, oldest first, after `after`; without those behind
+    /// a parked one of their lane, if lanes wait for parked deliveries.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn open_deliveries(
+        &self,
+        endpoint: &str,
+        after: Option<MessageId>,
+        limit: usize,
+        lanes_wait: bool,
+    ) -> Result<Vec<PendingDelivery>, StoreError> {
+        let (endpoint, store) = (endpoint.to_owned(), self.clone());
+        let (after, limit) = (
+            after.map_or(i64::MIN, |id| id.0),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        );
+        self.db
+            .read(move |tx| {
+                let params = [endpoint.as_str().into(), after.into(), limit.into()];
+                let sql = if lanes_wait {
+                    OPEN_NOT_BEHIND_PARKED
+                } else {
+                    OPEN_DELIVERIES
+                };
+                all(tx, sql, &params, |row| store.read_delivery(row))
+            })
+            .await
+    }
+
+    /// The next open deliveries of one lane, after `after`.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn open_deliveries_of_lane(
+        &self,
+        endpoint: &str,
+        lane: i64,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> Result<Vec<PendingDelivery>, StoreError> {
+        let (endpoint, store) = (endpoint.to_owned(), self.clone());
+        let (after, limit) = (
+            after.map_or(i64::MIN, |id| id.0),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        );
+        self.db
+            .read(move |tx| {
+                let params = [
+                    endpoint.as_str().into(),
+                    lane.into(),
+                    after.into(),
+                    limit.into(),
+                ];
+                all(tx, OPEN_OF_LANE, &params, |row| store.read_delivery(row))
+            })
+            .await
+    }
+
+    /// Marks deliveries as taken by the dispatcher.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn mark_sending(
+        &self,
+        deliveries: Vec<(MessageId, MessageId)>,
+    ) -> Result<(), StoreError> {
+        let (ids, now) = (self.ids.clone(), self.clock.now());
+        self.db
+            .write(move |tx| {
+                let tracer = Tracer { ids: &ids, now };
+                for (id, message) in deliveries {
+                    let sql = "UPDATE delivery SET state = 1 WHERE id = ?1 AND state = 0";
+                    if tx.execute(sql, &[id.0.into()])? == 1 {
+                        tracer.row(tx, message, Some(id), Step::Sending, None)?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Records what came of an attempt. The delivery may have been released or discarded by an
+    /// operator meanwhile; the outcome stands in the trace all the same.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn settle(
+        &self,
+        delivery: &PendingDelivery,
+        outcome: DeliveryOutcome,
+    ) -> Result<(), StoreError> {
+        let (ids, now) = (self.ids.clone(), self.clock.now());
+        let (id, message) = (delivery.id, delivery.message_id);
+        self.db
+            .write(move |tx| settle(tx, Tracer { ids: &ids, now }, id, message, &outcome))
+            .await
+    }
+
+    /// One part after another of a document made in parts: the next after `after`, with its number.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn part(
+        &self,
+        message: MessageId,
+        run: i64,
+        route: &str,
+        after: i64,
+    ) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        let route = route.to_owned();
+        self.db
+            .read(move |tx| {
+                let sql = "SELECT number, bytes FROM part WHERE message_id = ?1 AND run = ?2 AND route = ?3 \
+                           AND number > ?4 ORDER BY number LIMIT 1";
+                let params = [message.0.into(), run.into(), route.as_str().into(), after.into()];
+                first(tx, sql, &params, |row| Ok((row.int(0)?, row.opt_blob(1)?.unwrap_or_default().to_owned())))
+            })
+            .await
+    }
+
+    /// Puts a parked delivery back in its lane. Returns its endpoint, or `None` if it is not parked.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn release(
+        &self,
+        id: MessageId,
+        who_and_why: String,
+    ) -> Result<Option<String>, StoreError> {
+        self.operate(
+            id,
+            "UPDATE delivery SET state = 0, due_at = 0, attempts = 0, finished_at = NULL \
+                          WHERE id = ?1 AND state = 3",
+            Step::Released,
+            who_and_why,
+        )
+        .await
+    }
+
+    /// Gives a parked delivery up. Returns its endpoint, or `None` if it is not parked.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn discard(
+        &self,
+        id: MessageId,
+        who_and_why: String,
+    ) -> Result<Option<String>, StoreError> {
+        self.operate(
+            id,
+            "UPDATE delivery SET state = 4 WHERE id = ?1 AND state = 3",
+            Step::Discarded,
+            who_and_why,
+        )
+        .await
+    }
+
+    /// Sends a finished delivery once more, under its constant id. Returns its endpoint, or `None`
+    /// if there is no finished delivery of this id.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn resend(
+        &self,
+        id: MessageId,
+        who_and_why: String,
+    ) -> Result<Option<String>, StoreError> {
+        self.operate(
+            id,
+            "UPDATE delivery SET state = 0, due_at = 0, attempts = 0, finished_at = NULL \
+                          WHERE id = ?1 AND state IN (2, 3, 4)",
+            Step::Replayed,
+            who_and_why,
+        )
+        .await
+    }
+
+    async fn operate(
+        &self,
+        id: MessageId,
+        sql: &'static str,
+        step: Step,
+        who_and_why: String,
+    ) -> Result<Option<String>, StoreError> {
+        let (ids, now) = (self.ids.clone(), self.clock.now());
+        self.db
+            .write(move |tx| {
+                if tx.execute(sql, &[id.0.into()])? == 0 {
+                    return Ok(None);
+                }
+                let about = "SELECT message_id, endpoint FROM delivery WHERE id = ?1";
+                let found = first(tx, about, &[id.0.into()], |row| {
+                    Ok((MessageId(row.int(0)?), row.text(1)?.to_owned()))
+                })?;
+                let Some((message, endpoint)) = found else {
+                    return Ok(None);
+                };
+                Tracer { ids: &ids, now }.row(tx, message, Some(id), step, Some(&who_and_why))?;
+                Ok(Some(endpoint))
+            })
+            .await
+    }
+
+    fn read_delivery(&self, row: &dyn Row) -> Result<PendingDelivery, StoreError> {
+        Ok(PendingDelivery {
+            id: MessageId(row.int(0)?),
+            message_id: MessageId(row.int(1)?),
+            enterprise: row.text(2)?.to_owned(),
+            route: row.text(3)?.to_owned(),
+            lane: row.int(4)?,
+            subject: row.text(5)?.to_owned(),
+            source_name: row.text(6)?.to_owned(),
+            media_type: row.text(7)?.to_owned(),
+            extension: row.text(8)?.to_owned(),
+            attempts: u32::try_from(row.int(9)?).unwrap_or(u32::MAX),
+            due: Instant::from_micros(row.int(10)?),
+            created: Instant::from_micros(row.int(11)?),
+            body: self.read_body(row)?,
+        })
+    }
+
+    fn read_body(&self, row: &dyn Row) -> Result<DeliveryBody, StoreError> {
+        if row.int(12)? == BODY_PARTS {
+            return Ok(DeliveryBody::Parts { run: row.int(16)? });
+        }
+        if let Some(bytes) = row.opt_blob(13)? {
+            return Ok(DeliveryBody::Bytes(Bytes::copy_from_slice(bytes)));
+        }
+        let hash: Hash = super::inbox::hash(row.blob(14)?)?;
+        Ok(DeliveryBody::File {
+            path: self.content.path(&hash),
+            len: row.int(15)?.cast_unsigned(),
+        })
+    }
+}
+
+/// The body is its own row in `content`.
+pub(super) const BODY_OWN: i64 = 0;
+/// The body is the content of its message.
+pub(super) const BODY_MESSAGE: i64 = 1;
+/// The body is made of the parts of its message and route.
+pub(super) const BODY_PARTS: i64 = 2;
+
+fn settle(
+    tx: &mut dyn Tx,
+    tracer: Tracer<'_>,
+    id: MessageId,
+    message: MessageId,
+    outcome: &DeliveryOutcome,
+) -> Result<(), StoreError> {
+    let now = tracer.now.micros();
+    let (step, note) = match outcome {
+        DeliveryOutcome::Delivered { note } => {
+            let sql = "UPDATE delivery SET state = 2, attempts = attempts + 1, finished_at = ?2, note = ?3 \
+                       WHERE id = ?1 AND state IN (0, 1)";
+            tx.execute(sql, &[id.0.into(), now.into(), note.into()])?;
+            (Step::Delivered, note)
+        }
+        DeliveryOutcome::Failed { note, due, counts } => {
+            let sql = "UPDATE delivery SET state = 0, attempts = attempts + ?2, due_at = ?3, note = ?4 \
+                       WHERE id = ?1 AND state IN (0, 1)";
+            tx.execute(
+                sql,
+                &[
+                    id.0.into(),
+                    i64::from(*counts).into(),
+                    due.micros().into(),
+                    note.into(),
+                ],
+            )?;
+            (Step::AttemptFailed, note)
+        }
+        DeliveryOutcome::Parked { note } => {
+            let sql = "UPDATE delivery SET state = 3, attempts = attempts + 1, finished_at = ?2, note = ?3 \
+                       WHERE id = ?1 AND state IN (0, 1)";
+            tx.execute(sql, &[id.0.into(), now.into(), note.into()])?;
+            (Step::Parked, note)
+        }
+    };
+    tracer.row(
+        tx,
+        message,
+        Some(id),
+        step,
+        Some(note)
+            .filter(|note| !note.is_empty())
+            .map(String::as_str),
+    )
+}

@@ -1,0 +1,330 @@
+//! The life of messages and deliveries in the store.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use hub_core::ManualClock;
+use hub_core::files::OsFiles;
+use hub_model::{Finding, Instant, Place, Record, WorkOrder, Zone};
+
+use super::*;
+use crate::content::Staged;
+use crate::estate::{EnterpriseId, Scope, UnknownPolicy, enterprise};
+
+const NOW: Instant = Instant::from_seconds(1_790_000_000);
+
+async fn open(folder: &Path) -> Store {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = Store::open(
+        folder,
+        0,
+        SqliteOptions::default(),
+        Arc::new(OsFiles),
+        clock,
+    )
+    .await
+    .unwrap();
+    let north = store
+        .db
+        .write(|tx| enterprise::ensure(tx, "north", &Zone::utc()))
+        .await
+        .unwrap();
+    assert_eq!(north.id, EnterpriseId(1));
+    store
+}
+
+fn message(key: Option<&str>, content: &'static str) -> NewMessage {
+    NewMessage {
+        enterprise: "north".into(),
+        source: "hes".into(),
+        name: "a.xml".into(),
+        headers: vec![("x-test".into(), "1".into())],
+        media_type: None,
+        business_key: key.map(Into::into),
+        content: Staged::inline(Bytes::from_static(content.as_bytes())),
+    }
+}
+
+async fn accept(store: &Store, key: Option<&str>, content: &'static str) -> Acceptance {
+    store.accept(message(key, content)).await.unwrap()
+}
+
+/// Makes one delivery per change, to the endpoint `out`.
+struct ToOut;
+
+fn to_out(lane: &str, body: Option<&'static str>) -> NewDelivery {
+    NewDelivery {
+        route: "r".into(),
+        endpoint: "out".into(),
+        lane: lane.into(),
+        subject: lane.into(),
+        media_type: "text/plain".into(),
+        extension: "txt".into(),
+        body: body.map(|text| Bytes::from_static(text.as_bytes())),
+    }
+}
+
+impl Publish for ToOut {
+    fn publish(&self, _: MessageId, changes: &[Change<'_>], whole: bool) -> Publication {
+        let deliveries = changes
+            .iter()
+            .map(|change| to_out(&change.event.subject, Some("body")))
+            .collect();
+        let parts = if whole {
+            Vec::new()
+        } else {
+            vec![NewPart {
+                route: "r".into(),
+                bytes: b"part,".to_vec(),
+            }]
+        };
+        Publication {
+            deliveries,
+            parts,
+            findings: Vec::new(),
+        }
+    }
+
+    fn complete(&self, _: MessageId, _: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
+        (
+            b"head,".to_vec(),
+            b"tail".to_vec(),
+            vec![to_out("route:r", None)],
+        )
+    }
+}
+
+fn order(number: &str) -> (Place, Record) {
+    (
+        Place::at(0, 1),
+        Record::WorkOrder(Box::new(WorkOrder::new(number))),
+    )
+}
+
+fn chunk(message: &OpenMessage, records: Vec<(Place, Record)>, ending: Option<Ending>) -> Chunk {
+    Chunk {
+        message: message.id,
+        run: message.run,
+        route: "in".into(),
+        scope: Scope {
+            enterprise: EnterpriseId(1),
+            zone: Zone::utc(),
+            message_id: message.id,
+            now: NOW,
+            unknown: UnknownPolicy::Create,
+        },
+        seen: message.seen + records.len() as u64,
+        records,
+        findings: Vec::new(),
+        checkpoint: 10,
+        ending,
+        publisher: Arc::new(ToOut),
+    }
+}
+
+async fn only_open(store: &Store) -> OpenMessage {
+    let mut open = store.open_messages("hes", None).await.unwrap();
+    assert_eq!(open.len(), 1);
+    open.remove(0)
+}
+
+#[tokio::test]
+async fn a_resend_is_recognised_and_a_corrected_file_is_not_mistaken_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let Acceptance::Accepted(first) = accept(&store, None, "one").await else {
+        panic!("new")
+    };
+    assert_eq!(
+        accept(&store, None, "one").await,
+        Acceptance::Duplicate(first)
+    );
+    assert!(matches!(
+        accept(&store, None, "two").await,
+        Acceptance::Accepted(_)
+    ));
+    let Acceptance::Accepted(keyed) = accept(&store, Some("k"), "one").await else {
+        panic!("new")
+    };
+    assert_eq!(
+        accept(&store, Some("k"), "one").await,
+        Acceptance::Duplicate(keyed)
+    );
+    assert_eq!(
+        accept(&store, Some("k"), "other").await,
+        Acceptance::KeyConflict(keyed)
+    );
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let Acceptance::Accepted(id) = accept(&open(folder.path()).await, None, "one").await else {
+        panic!("new")
+    };
+    let store = open(folder.path()).await;
+    let open = only_open(&store).await;
+    assert_eq!(
+        (open.id, open.inline.as_deref()),
+        (id, Some(b"one".as_slice()))
+    );
+    assert!(store.next_id() > id);
+}
+
+#[tokio::test]
+async fn a_chunk_applies_publishes_and_moves_the_checkpoint_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    accept(&store, None, "one").await;
+    let message = only_open(&store).await;
+    let mut work = chunk(
+        &message,
+        vec![order("1"), order("2")],
+        Some(Ending::Complete),
+    );
+    work.findings
+        .push(Finding::error("bad_value", Place::at(5, 3), "no number").in_field("value"));
+    let applied = store.apply(work).await.unwrap();
+    assert_eq!((applied.applied, applied.rejected), (2, 1));
+    assert_eq!(applied.state, Some(MessageState::ProcessedWithFindings));
+    assert_eq!(applied.endpoints, ["out"]);
+    let view = store.message(message.id).await.unwrap().unwrap();
+    assert_eq!(
+        (view.records, view.applied, view.rejected, view.findings),
+        (3, 2, 1, 1)
+    );
+    let findings = store.findings(message.id, 10).await.unwrap();
+    assert_eq!(
+        (findings[0].line, findings[0].field.as_deref()),
+        (3, Some("value"))
+    );
+    assert_eq!(
+        store
+            .open_deliveries("out", None, 10, true)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+    assert!(store.open_messages("hes", None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_document_made_in_parts_is_head_parts_and_tail_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    accept(&store, None, "one").await;
+    store
+        .apply(chunk(&only_open(&store).await, vec![order("1")], None))
+        .await
+        .unwrap();
+    let message = only_open(&store).await;
+    assert_eq!(
+        (message.checkpoint, message.seen),
+        (10, 1),
+        "a restart would go on from here"
+    );
+    store
+        .apply(chunk(&message, vec![order("2")], Some(Ending::Complete)))
+        .await
+        .unwrap();
+    let deliveries = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let document = deliveries
+        .iter()
+        .find(|d| matches!(d.body, DeliveryBody::Parts { .. }))
+        .unwrap();
+    let (mut text, mut number) = (Vec::new(), i64::MIN);
+    while let Some((found, bytes)) = store
+        .part(document.message_id, 1, "r", number)
+        .await
+        .unwrap()
+    {
+        text.extend(bytes);
+        number = found;
+    }
+    assert_eq!(String::from_utf8(text).unwrap(), "head,part,part,tail");
+}
+
+#[tokio::test]
+async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    for content in ["one", "two", "three"] {
+        accept(&store, None, content).await;
+        let message = only_open(&store).await;
+        let number = if content == "three" { "B" } else { "A" };
+        let mut record = WorkOrder::new(number);
+        record.comment = Some(content.into());
+        let record = (Place::default(), Record::WorkOrder(Box::new(record)));
+        store
+            .apply(chunk(&message, vec![record], Some(Ending::Complete)))
+            .await
+            .unwrap();
+    }
+    let open = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let subjects: Vec<_> = open.iter().map(|d| d.subject.as_str()).collect();
+    assert_eq!(subjects, ["work_order:A", "work_order:A", "work_order:B"]);
+    let note = "refused".to_owned();
+    store
+        .settle(&open[0], DeliveryOutcome::Parked { note })
+        .await
+        .unwrap();
+    let ids = |list: Vec<PendingDelivery>| list.into_iter().map(|d| d.id).collect::<Vec<_>>();
+    assert_eq!(
+        ids(store.open_deliveries("out", None, 10, true).await.unwrap()),
+        [open[2].id]
+    );
+    assert_eq!(
+        ids(store.open_deliveries("out", None, 10, false).await.unwrap()),
+        [open[1].id, open[2].id]
+    );
+    assert_eq!(
+        store.parked(None, 10).await.unwrap()[0].note.as_deref(),
+        Some("refused")
+    );
+    assert_eq!(
+        store
+            .release(open[0].id, "me: fixed".into())
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("out")
+    );
+    assert_eq!(
+        ids(store.open_deliveries("out", None, 10, true).await.unwrap()),
+        [open[0].id, open[1].id, open[2].id]
+    );
+    assert_eq!(
+        store.discard(open[0].id, "me: no".into()).await.unwrap(),
+        None,
+        "it is not parked any more"
+    );
+}
+
+#[tokio::test]
+async fn a_replay_begins_anew_and_keeps_who_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    accept(&store, None, "one").await;
+    let message = only_open(&store).await;
+    assert!(
+        !store
+            .replay(message.id, "me: too early".into())
+            .await
+            .unwrap(),
+        "it is not done yet"
+    );
+    store
+        .apply(chunk(&message, vec![order("1")], Some(Ending::Complete)))
+        .await
+        .unwrap();
+    assert!(store.replay(message.id, "me: again".into()).await.unwrap());
+    let again = only_open(&store).await;
+    assert_eq!((again.run, again.checkpoint, again.seen), (2, 0, 0));
+    let trace = store.trace(message.id, 100).await.unwrap();
+    assert!(
+        trace
+            .iter()
+            .any(|row| row.step == Step::Replayed && row.note.as_deref() == Some("me: again"))
+    );
+}
