@@ -63,7 +63,7 @@ fn days_of_92_96_and_100_quarter_hours_are_exact_and_small() {
             let day = quarter_hours(zone, date);
             assert_eq!(day.readings.len(), count);
             let size = bytes_of(&day, Some(900)).len();
-            assert!(size * 10 <= count * 17, "{size} bytes for {count} readings");
+            assert!(size * 10 <= count * 18, "{size} bytes for {count} readings");
         }
     }
 }
