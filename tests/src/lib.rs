@@ -1,4 +1,12 @@
 //! What whole-hub tests share, and tests of adapters may borrow.
 
+pub mod config_folder;
 pub mod conformance;
 pub mod faults;
+pub mod files_load;
+pub mod http_load;
+pub mod hub_process;
+pub mod oracle;
+pub mod random;
+pub mod receiver;
+pub mod wait;
