@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `meterhub`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    meterhub::cli::main()
+}

@@ -1,0 +1,11 @@
+//! The adapters this hub can run.
+
+use hub_core::AdapterRegistry;
+
+/// Every adapter this hub can run. A new adapter is one new line.
+#[must_use]
+pub fn adapters() -> AdapterRegistry {
+    AdapterRegistry::new()
+        .source::<adapter_file::FileSourceConfig>()
+        .sink::<adapter_file::FileSinkConfig>()
+}

@@ -1,0 +1,170 @@
+//! `meterhub check`: is the configuration right, and with `--connect`, does every endpoint answer?
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use hub_core::files::OsFiles;
+use hub_core::{AdapterContext, Shared, SystemClock};
+use serde_json::{Value, json};
+
+use super::output::{self, Paint, count, paint, paint_error};
+use super::{Common, Exit};
+use crate::adapters::adapters;
+use crate::config::{self, Config, ConfigErrors};
+use crate::formats::formats;
+
+/// How long an endpoint may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Check the configuration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Also try every source and sink over the network. Nothing is sent or fetched.
+    #[arg(long)]
+    connect: bool,
+}
+
+/// An endpoint that was tried.
+struct Tried {
+    title: String,
+    kind: String,
+    problem: Option<String>,
+}
+
+/// Checks it.
+pub(crate) fn run(args: &Args, common: &Common) -> Exit {
+    let config = match Config::load(&common.config, &adapters(), &formats()) {
+        Ok(config) => config,
+        Err(errors) => return invalid(common, &errors),
+    };
+    let tried = match args.connect.then(|| try_all(&config)).transpose() {
+        Ok(tried) => tried,
+        Err(error) => return output::fail(common, Exit::Failed, &error.to_string()),
+    };
+    match common.json {
+        true => output::say(&as_json(&config, tried.as_deref()).to_string()),
+        false => as_text(common, &config, tried.as_deref()),
+    }
+    let all_answer = tried.iter().flatten().all(|tried| tried.problem.is_none());
+    if all_answer { Exit::Done } else { Exit::Findings }
+}
+
+fn invalid(common: &Common, errors: &ConfigErrors) -> Exit {
+    let mut json = config::to_json(&errors.0);
+    if common.json {
+        json["valid"] = false.into();
+        output::say(&json.to_string());
+        return Exit::Findings;
+    }
+    output::problems(&errors.0);
+    let number = |key: &str| json[key].as_u64().unwrap_or_default();
+    let mut summary = count(number("errors"), "error");
+    if number("warnings") > 0 {
+        summary = format!("{summary}, {}", count(number("warnings"), "warning"));
+    }
+    eprintln!("{}: {summary}", paint_error(&common.config.display().to_string(), Paint::Red));
+    Exit::Findings
+}
+
+fn try_all(config: &Config) -> std::io::Result<Vec<Tried>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let shared = Shared::default();
+    let context = |name: &str| AdapterContext {
+        name: name.to_owned(),
+        base_dir: config.dir.clone(),
+        clock: Arc::new(SystemClock),
+        files: Arc::new(OsFiles),
+        shared: shared.clone(),
+    };
+    let sources = config.sources.values().map(|source| {
+        let (source, context) = (source.clone(), context(&source.name));
+        tried(format!("source `{}`", source.name), source.kind.clone(), async move {
+            source.adapter.check(&context).await.map_err(|error| chain(&error))
+        })
+    });
+    let sinks = config.sinks.values().map(|sink| {
+        let (sink, context) = (sink.clone(), context(&sink.name));
+        tried(format!("sink `{}`", sink.name), sink.kind.clone(), async move {
+            sink.adapter.check(&context).await.map_err(|error| chain(&error))
+        })
+    });
+    Ok(runtime.block_on(async {
+        let (mut sources, sinks) = join(join_all(sources), join_all(sinks)).await;
+        sources.extend(sinks);
+        sources
+    }))
+}
+
+async fn tried(
+    title: String,
+    kind: String,
+    check: impl Future<Output = Result<(), String>>,
+) -> Tried {
+    let problem = match tokio::time::timeout(CONNECT_TIMEOUT, check).await {
+        Ok(outcome) => outcome.err(),
+        Err(_) => Some(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
+    };
+    Tried {
+        title,
+        kind,
+        problem,
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn as_json(config: &Config, tried: Option<&[Tried]>) -> Value {
+    let mut json = config::to_json(&config.warnings);
+    json["valid"] = true.into();
+    json["parts"] = parts(config).into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
+    if let Some(tried) = tried {
+        let row = |tried: &Tried| {
+            json!({ "name": tried.title, "kind": tried.kind, "ok": tried.problem.is_none(), "problem": tried.problem })
+        };
+        json["endpoints"] = tried.iter().map(row).collect();
+    }
+    json
+}
+
+fn parts(config: &Config) -> [(&'static str, usize); 4] {
+    [
+        ("enterprise", config.enterprises.len()),
+        ("source", config.sources.len()),
+        ("sink", config.sinks.len()),
+        ("route", config.inbound.len() + config.outbound.len()),
+    ]
+}
+
+fn as_text(common: &Common, config: &Config, tried: Option<&[Tried]>) {
+    output::problems(&config.warnings);
+    if let Some(tried) = tried {
+        let rows: Vec<Vec<String>> = tried.iter().map(row).collect();
+        output::say(&output::table(&["ENDPOINT", "KIND", "STATE"], &rows));
+    }
+    let mut summary: Vec<String> =
+        parts(config).iter().map(|(part, number)| count(*number as u64, part)).collect();
+    if !config.warnings.is_empty() {
+        summary.push(count(config.warnings.len() as u64, "warning"));
+    }
+    let dir = common.config.display();
+    output::say(&format!("{dir}: {}, {}", paint("valid", Paint::Green), summary.join(", ")));
+}
+
+fn row(tried: &Tried) -> Vec<String> {
+    let state = match &tried.problem {
+        None => paint("ok", Paint::Green),
+        Some(problem) => paint(problem, Paint::Red),
+    };
+    vec![tried.title.clone(), tried.kind.clone(), state]
+}

@@ -1,0 +1,113 @@
+//! Keeps secrets out of problem reports: a value that may be one is masked in the snippets.
+//!
+//! Secrets are configured by reference. Who writes one as a value gets an error, and that error's
+//! snippet must not carry the secret into logs and tickets.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use hub_core::Secret;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, SourceText};
+
+/// Parts of key names whose values are masked unless they are references.
+const SUSPICIOUS: [&str; 6] = ["password", "passphrase", "secret", "token", "api_key", "credential"];
+
+/// Masks secrets in the files that the problems show.
+pub(super) fn secrets(problems: &mut [Problem]) {
+    let refusal = Secret::reference("").err().unwrap_or_default();
+    let mut spans: BTreeMap<String, Vec<Range<usize>>> = BTreeMap::new();
+    for problem in problems.iter() {
+        let Some(location) = &problem.location else {
+            continue;
+        };
+        let spans = spans
+            .entry(location.file.name.clone())
+            .or_insert_with(|| suspicious(&location.file.text));
+        if problem.message.contains(refusal) {
+            spans.push(location.span.clone());
+        }
+    }
+    let mut masked: BTreeMap<String, Arc<SourceText>> = BTreeMap::new();
+    for location in problems.iter_mut().filter_map(|problem| problem.location.as_mut()) {
+        let file = masked.entry(location.file.name.clone()).or_insert_with(|| {
+            let spans = spans.get(&location.file.name).map_or(&[][..], Vec::as_slice);
+            mask(&location.file, spans)
+        });
+        location.file = Arc::clone(file);
+    }
+}
+
+fn mask(file: &Arc<SourceText>, spans: &[Range<usize>]) -> Arc<SourceText> {
+    if spans.is_empty() {
+        return Arc::clone(file);
+    }
+    let hidden = |at: usize| spans.iter().any(|span| span.contains(&at));
+    let mut text = String::with_capacity(file.text.len());
+    for (at, c) in file.text.char_indices() {
+        match hidden(at) && !matches!(c, '\n' | '"' | '\'') {
+            // As many bytes as before, so that all spans stay right.
+            true => text.extend(std::iter::repeat_n('*', c.len_utf8())),
+            false => text.push(c),
+        }
+    }
+    Arc::new(SourceText {
+        name: file.name.clone(),
+        text,
+    })
+}
+
+/// Where values stand whose keys sound like secrets.
+fn suspicious(text: &str) -> Vec<Range<usize>> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let mut spans = Vec::new();
+    walk(table.get_ref(), &mut spans);
+    spans
+}
+
+fn walk(table: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
+    for (key, value) in table {
+        let sounds_secret = || {
+            let key = key.get_ref().to_ascii_lowercase();
+            SUSPICIOUS.iter().any(|word| key.contains(word))
+        };
+        match value.get_ref() {
+            DeValue::Table(inner) => walk(inner, spans),
+            DeValue::Array(items) => {
+                for item in items {
+                    if let DeValue::Table(inner) = item.get_ref() {
+                        walk(inner, spans);
+                    }
+                }
+            }
+            DeValue::String(text) if Secret::reference(text).is_err() && sounds_secret() => {
+                spans.push(value.span());
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::problem::Location;
+
+    #[test]
+    fn only_what_may_be_a_secret_is_masked() {
+        let text = "a = 'x'\ntoken = \"hünter2\"\n[b]\nclient_secret = 'env:OK'\nPassword = 'p'\n";
+        let file = Arc::new(SourceText {
+            name: "f".into(),
+            text: text.into(),
+        });
+        let mut problems = [Problem::error(Some(Location { file, span: 0..1 }), "m")];
+        secrets(&mut problems);
+        let shown = &problems[0].location.as_ref().unwrap().file.text;
+        assert_eq!(
+            shown,
+            "a = 'x'\ntoken = \"********\"\n[b]\nclient_secret = 'env:OK'\nPassword = '*'\n"
+        );
+    }
+}

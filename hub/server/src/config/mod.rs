@@ -1,0 +1,230 @@
+//! The configuration: one folder of TOML, strict and typed.
+//!
+//! - [`Config::load`] reads all `*.toml` files directly in a folder, and the mapping files in its
+//!   `mappings/` that are referred to by name. It touches no network and changes nothing on disk.
+//! - All problems of all files are reported at once ([`ConfigErrors`]), each with its place.
+//! - What comes out is ready to run: decoders, encoders and filters are built, references resolved.
+
+mod adapter;
+mod document;
+mod filter;
+mod fields;
+mod load;
+mod mappings;
+mod mask;
+mod overlap;
+mod problem;
+mod routes;
+mod schema;
+mod suggest;
+mod tables;
+mod typed;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hub_core::{
+    AdapterRegistry, CircuitPolicy, ConfiguredSink, ConfiguredSource, RateLimit, RetryPolicy,
+};
+use hub_domain::EventKind;
+use hub_model::Zone;
+use hub_model::mapping::{Decode, Encode};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use filter::{Filter, FilterError};
+pub use problem::{ConfigErrors, Drawing, Location, Problem, SourceText, render, to_json};
+pub use schema::config_schema;
+pub(crate) use fields::word as record_word;
+pub(crate) use mappings::place as mapping_place;
+
+use crate::formats::Formats;
+
+/// A configuration that can be run.
+#[derive(Clone)]
+pub struct Config {
+    /// The folder it was read from; relative paths are relative to it.
+    pub dir: PathBuf,
+    /// The hub itself.
+    pub hub: HubConfig,
+    /// Utility clients by name.
+    pub enterprises: BTreeMap<String, Enterprise>,
+    /// Where messages come from, by name. One without an inbound route has a warning and is not run.
+    pub sources: BTreeMap<String, SourceEntry>,
+    /// Where messages go, by name.
+    pub sinks: BTreeMap<String, SinkEntry>,
+    /// What the messages of a source become, by name. At most one per source.
+    pub inbound: BTreeMap<String, Inbound>,
+    /// What is told to whom, by name.
+    pub outbound: BTreeMap<String, Outbound>,
+    /// What works but is probably not meant, or is unsafe.
+    pub warnings: Vec<Problem>,
+}
+
+/// Settings of the hub itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubConfig {
+    /// Where messages, readings and orders are kept.
+    pub data_dir: PathBuf,
+    /// Address of HTTP import and status.
+    pub listen: SocketAddr,
+}
+
+/// A utility client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enterprise {
+    /// Its name.
+    pub name: String,
+    /// The zone of its local times.
+    pub zone: Zone,
+}
+
+/// A source.
+#[derive(Clone)]
+pub struct SourceEntry {
+    /// Its name.
+    pub name: String,
+    /// Whose messages it brings.
+    pub enterprise: String,
+    /// The adapter's kind.
+    pub kind: String,
+    /// The adapter.
+    pub adapter: ConfiguredSource,
+}
+
+/// A sink.
+#[derive(Clone)]
+pub struct SinkEntry {
+    /// Its name.
+    pub name: String,
+    /// Whose partner it is.
+    pub enterprise: String,
+    /// The adapter's kind.
+    pub kind: String,
+    /// The adapter.
+    pub adapter: ConfiguredSink,
+    /// When a failed delivery is tried again.
+    pub retry: RetryPolicy,
+    /// When it is taken for down.
+    pub circuit: CircuitPolicy,
+    /// How fast it may be sent to.
+    pub rate: Option<RateLimit>,
+    /// Lanes sent at once, from 1 to 1024.
+    pub parallel: usize,
+    /// What the rest of a lane does when its head is parked.
+    pub when_parked: WhenParked,
+}
+
+/// An inbound route.
+#[derive(Clone)]
+pub struct Inbound {
+    /// Its name.
+    pub name: String,
+    /// The source.
+    pub from: String,
+    /// Whose messages, as the source says.
+    pub enterprise: String,
+    /// What reads them; `None` passes the content on as it is.
+    pub decoder: Option<Arc<dyn Decode>>,
+    /// What a record that cannot be understood costs.
+    pub reject: Reject,
+    /// More rejected records than this make the message invalid.
+    pub max_rejects: u64,
+    /// What happens with readings and events of unknown devices.
+    pub unknown_devices: UnknownDevices,
+    /// Sinks that get the content; only without a decoder.
+    pub to: Vec<String>,
+}
+
+/// An outbound route.
+#[derive(Clone)]
+pub struct Outbound {
+    /// Its name.
+    pub name: String,
+    /// Whose events.
+    pub enterprise: String,
+    /// The events that are told.
+    pub on: Vec<EventKind>,
+    /// Only records that it matches are told.
+    pub filter: Option<Filter>,
+    /// What writes the documents.
+    pub encoder: Arc<dyn Encode>,
+    /// How many records a document holds.
+    pub batch: Batch,
+    /// Sinks that get the documents.
+    pub to: Vec<String>,
+}
+
+/// What the rest of a lane does when its head is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenParked {
+    /// It waits until the parked delivery is released or discarded: order is kept.
+    #[default]
+    Wait,
+    /// It goes on: later messages may arrive without the parked one.
+    GoOn,
+}
+
+/// What a record that cannot be understood costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reject {
+    /// The record; the rest of the message is applied.
+    #[default]
+    Record,
+    /// The whole message: nothing of it is applied.
+    File,
+}
+
+/// What happens with readings and events of devices that the hub does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownDevices {
+    /// They become findings.
+    #[default]
+    Finding,
+    /// The device is created from what the message says of it.
+    Create,
+}
+
+/// How many records a document of an outbound route holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Batch {
+    /// One document holds all that one incoming message caused.
+    #[default]
+    Message,
+    /// One document per business object.
+    Record,
+}
+
+impl Config {
+    /// Reads and checks the configuration in a folder.
+    ///
+    /// # Errors
+    /// All problems, warnings among them, if at least one is an error.
+    pub fn load(
+        dir: &Path,
+        registry: &AdapterRegistry,
+        formats: &Formats,
+    ) -> Result<Self, ConfigErrors> {
+        load::load(dir, registry, formats)
+    }
+
+    /// The inbound route of a source.
+    #[must_use]
+    pub fn inbound_of(&self, source: &str) -> Option<&Inbound> {
+        self.inbound.values().find(|route| route.from == source)
+    }
+
+    /// The zone of an enterprise; UTC for one that is not in the configuration.
+    #[must_use]
+    pub fn zone_of(&self, enterprise: &str) -> Zone {
+        self.enterprises
+            .get(enterprise)
+            .map_or_else(Zone::utc, |enterprise| enterprise.zone.clone())
+    }
+}

@@ -1,0 +1,175 @@
+//! The formats this hub can read and write, by name.
+//!
+//! A new format is one line in [`formats`]. How a format works is the business of its crate.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hub_model::Zone;
+use hub_model::mapping::{Decode, Encode};
+use mapping_cim::{CimEncoder, CimNamespace};
+use mapping_tabular::{Mapping, MappingError};
+
+/// Every format this hub can run.
+#[must_use]
+pub fn formats() -> Formats {
+    Formats::default()
+        .reads("cim", mapping_cim::CimDecoder::new)
+        .writes("cim", || CimEncoder::new(CimNamespace::Year2011))
+        .reads("espi", mapping_espi::EspiDecoder::new)
+        .reads("json", |_| mapping_json::JsonDecoder::new())
+        .writes("json", mapping_json::JsonEncoder::new)
+        .reads_table("csv", mapping_csv::CsvDecoder::new)
+        .writes_table("csv", mapping_csv::CsvEncoder::new)
+}
+
+/// What a decoder or encoder is made from.
+#[derive(Debug, Clone)]
+pub struct Setup<'a> {
+    /// The zone in which local times are meant.
+    pub zone: Zone,
+    /// Text of the mapping file, for formats that need one.
+    pub mapping: Option<&'a str>,
+}
+
+impl Setup<'_> {
+    fn load(&self) -> Result<Arc<Mapping>, FormatError> {
+        let text = self.mapping.ok_or(FormatError::NoMapping)?;
+        Ok(Arc::new(Mapping::load(text)?))
+    }
+}
+
+/// Why a decoder or encoder cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// The mapping file has an error.
+    #[error("line {line}, column {column}: {reason}")]
+    Mapping {
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What is wrong and what would be valid.
+        reason: String,
+    },
+    /// The format describes its files in a mapping file, and none is given.
+    #[error("the format needs a mapping file")]
+    NoMapping,
+}
+
+impl From<MappingError> for FormatError {
+    fn from(error: MappingError) -> Self {
+        Self::Mapping {
+            line: error.line,
+            column: error.column,
+            reason: error.reason,
+        }
+    }
+}
+
+type Make<T> = Box<dyn Fn(&Setup<'_>) -> Result<Arc<T>, FormatError> + Send + Sync>;
+
+/// One format.
+#[derive(Default)]
+pub struct Format {
+    /// Whether a mapping file describes it.
+    pub needs_mapping: bool,
+    decoder: Option<Make<dyn Decode>>,
+    encoder: Option<Make<dyn Encode>>,
+}
+
+impl Format {
+    /// Makes what reads it; `None` if it cannot be read.
+    ///
+    /// # Errors
+    /// The mapping file is missing or wrong.
+    pub fn decoder(&self, setup: &Setup<'_>) -> Option<Result<Arc<dyn Decode>, FormatError>> {
+        self.decoder.as_ref().map(|make| make(setup))
+    }
+
+    /// Makes what writes it; `None` if it cannot be written.
+    ///
+    /// # Errors
+    /// The mapping file is missing or wrong.
+    pub fn encoder(&self, setup: &Setup<'_>) -> Option<Result<Arc<dyn Encode>, FormatError>> {
+        self.encoder.as_ref().map(|make| make(setup))
+    }
+}
+
+/// Formats by name.
+#[derive(Default)]
+pub struct Formats(BTreeMap<&'static str, Format>);
+
+impl Formats {
+    /// A format by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Format> {
+        self.0.get(name)
+    }
+
+    /// Names of the formats that can be read.
+    pub fn readable(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let readable = |(_, format): &(&&str, &Format)| format.decoder.is_some();
+        self.0.iter().filter(readable).map(|(name, _)| *name)
+    }
+
+    /// Names of the formats that can be written.
+    pub fn writable(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let writable = |(_, format): &(&&str, &Format)| format.encoder.is_some();
+        self.0.iter().filter(writable).map(|(name, _)| *name)
+    }
+
+    /// Adds a format that is read without a mapping file.
+    #[must_use]
+    pub fn reads<D: Decode + 'static>(
+        mut self,
+        name: &'static str,
+        make: impl Fn(Zone) -> D + Send + Sync + 'static,
+    ) -> Self {
+        let make: Make<dyn Decode> = Box::new(move |setup| Ok(Arc::new(make(setup.zone.clone()))));
+        self.0.entry(name).or_default().decoder = Some(make);
+        self
+    }
+
+    /// Adds a format that is written without a mapping file.
+    #[must_use]
+    pub fn writes<E: Encode + 'static>(
+        mut self,
+        name: &'static str,
+        make: impl Fn() -> E + Send + Sync + 'static,
+    ) -> Self {
+        let make: Make<dyn Encode> = Box::new(move |_| Ok(Arc::new(make())));
+        self.0.entry(name).or_default().encoder = Some(make);
+        self
+    }
+
+    /// Adds a format that is read by a mapping file.
+    #[must_use]
+    pub fn reads_table<D: Decode + 'static>(
+        mut self,
+        name: &'static str,
+        make: impl Fn(Arc<Mapping>, Zone) -> D + Send + Sync + 'static,
+    ) -> Self {
+        let make: Make<dyn Decode> =
+            Box::new(move |setup| Ok(Arc::new(make(setup.load()?, setup.zone.clone()))));
+        let format = self.0.entry(name).or_default();
+        format.needs_mapping = true;
+        format.decoder = Some(make);
+        self
+    }
+
+    /// Adds a format that is written by a mapping file.
+    #[must_use]
+    pub fn writes_table<E: Encode + 'static>(
+        mut self,
+        name: &'static str,
+        make: impl Fn(Arc<Mapping>, Zone) -> E + Send + Sync + 'static,
+    ) -> Self {
+        let make: Make<dyn Encode> =
+            Box::new(move |setup| Ok(Arc::new(make(setup.load()?, setup.zone.clone()))));
+        let format = self.0.entry(name).or_default();
+        format.needs_mapping = true;
+        format.encoder = Some(make);
+        self
+    }
+}
