@@ -33,6 +33,8 @@ pub(crate) struct ReadingsDecoder<'l> {
     key: Vec<u8>,
     qualities: Qualities,
     grid: Option<(LocalDay, Vec<GridCell>)>,
+    /// The last reading type: a file has few, and they are long.
+    last_type: (String, ReadingType),
 }
 
 /// The fields of readings, found once.
@@ -97,7 +99,7 @@ impl<'l> ReadingsDecoder<'l> {
             plan: &layout.mapping().plan.readings,
             roles: Roles::of(layout),
             times,
-            window: Window::default(),
+            window: Window::new(),
             key: Vec::new(),
             qualities: Qualities {
                 sets: vec![Vec::new()],
@@ -106,6 +108,7 @@ impl<'l> ReadingsDecoder<'l> {
                 last: 0,
             },
             grid: None,
+            last_type: (String::new(), ReadingType::default()),
         }
     }
 
@@ -258,13 +261,7 @@ impl<'l> ReadingsDecoder<'l> {
         if let (None, None, Some(source)) = (&meter, &usage_point, self.roles.meter) {
             return Err(source.missing(self.layout));
         }
-        let reading_type = self
-            .parsed(
-                text(self.roles.reading_type)?,
-                self.roles.reading_type,
-                |text| text.parse::<ReadingType>().ok(),
-            )?
-            .unwrap_or_default();
+        let reading_type = self.reading_type(row)?;
         let kind = self.parsed(text(self.roles.kind)?, self.roles.kind, reading_kind)?;
         let interval_seconds = self
             .plan
@@ -294,6 +291,27 @@ impl<'l> ReadingsDecoder<'l> {
         block.usage_point = usage_point.map(ObjectRef::by_mrid);
         let series = Series::new(block, interval_seconds, row.place(), row.line());
         Ok(self.window.begin(&self.key, series))
+    }
+
+    fn reading_type<R: Row>(&mut self, row: &R) -> Result<ReadingType, Fault> {
+        let Some(source) = self.roles.reading_type else {
+            return Err(no_field("the mapping has no `reading_type`"));
+        };
+        let raw = source.raw(self.layout, row)?;
+        let text = source.text_of(self.layout, row, &raw)?;
+        if text.is_empty() {
+            return Err(source.missing(self.layout));
+        }
+        if text != self.last_type.0.as_str() {
+            let parsed = text.parse().map_err(|_| {
+                source.fault(
+                    self.layout,
+                    Class::ReadingType.check(&text).err().unwrap_or_default(),
+                )
+            })?;
+            self.last_type = (text.into_owned(), parsed);
+        }
+        Ok(self.last_type.1)
     }
 
     fn parsed<T>(
