@@ -19,6 +19,7 @@ use hub_model::{Finding, Place, ReadingQuality, Zone};
 use crate::business_key::business_key;
 use crate::codes;
 use crate::encoding::{Document, Reopen, UnknownEncoding};
+use crate::limits::{MAX_BUFFERED_READINGS, PART_BYTES};
 use crate::namespaces::Namespaces;
 use crate::segments;
 use crate::source::Source;
@@ -42,6 +43,8 @@ pub struct CimDecoder {
     zone: Zone,
     namespace: Option<Box<str>>,
     express: bool,
+    part_bytes: usize,
+    buffered_readings: usize,
 }
 
 impl CimDecoder {
@@ -52,6 +55,8 @@ impl CimDecoder {
             zone,
             namespace: None,
             express: true,
+            part_bytes: PART_BYTES,
+            buffered_readings: MAX_BUFFERED_READINGS,
         }
     }
 
@@ -62,12 +67,32 @@ impl CimDecoder {
         self
     }
 
+    /// Cuts payloads in parts of about this size instead of [`PART_BYTES`].
+    #[must_use]
+    pub const fn in_parts_of(mut self, bytes: usize) -> Self {
+        self.part_bytes = if bytes == 0 { 1 } else { bytes };
+        self
+    }
+
+    /// Keeps this many readings of one `MeterReading` until its meter is known, instead of
+    /// [`MAX_BUFFERED_READINGS`].
+    #[must_use]
+    pub const fn buffering(mut self, readings: usize) -> Self {
+        self.buffered_readings = if readings == 0 { 1 } else { readings };
+        self
+    }
+
     /// Reads every element with the general parser, without the short cut for readings of the
     /// usual form. Yields the same, slower: for tests and measurements.
     #[must_use]
     pub const fn without_express(mut self) -> Self {
         self.express = false;
         self
+    }
+
+    /// Bytes of a part.
+    pub(crate) const fn part_bytes(&self) -> usize {
+        self.part_bytes
     }
 
     pub(crate) fn namespaces(&self) -> Namespaces {
@@ -123,6 +148,8 @@ pub(crate) struct Walk<'a> {
     probing: bool,
     /// Readings and events read, but neither given out nor rejected yet.
     pending: u64,
+    /// Readings of one `MeterReading` that may be kept.
+    buffered_readings: usize,
     /// Readings of the last block: room for the next.
     room: usize,
     /// The qualities of the current reading.
@@ -145,6 +172,7 @@ impl<'a> Walk<'a> {
             express: decoder.express.then(Express::default),
             probing: false,
             pending: 0,
+            buffered_readings: decoder.buffered_readings,
             room: 0,
             scratch: Vec::new(),
         }

@@ -12,7 +12,7 @@ use memchr::memmem;
 
 use crate::decode::{CimDecoder, Walk};
 use crate::encoding::{Document, Part};
-use crate::limits::{MAX_HEAD_BYTES, MAX_PART_BYTES, PART_BYTES};
+use crate::limits::{CHUNK_BYTES, MAX_HEAD_BYTES, MAX_PART_BYTES};
 use crate::source::{Source, newlines};
 
 /// Offers the parts of a payload from byte `from` on. `None`: it cannot be cut safely.
@@ -40,6 +40,7 @@ pub(crate) fn cut<'a>(
             head,
             broken_at: AtomicU64::new(u64::MAX),
         }),
+        part_bytes: decoder.part_bytes(),
         carry: Vec::new(),
         offset: from,
         line,
@@ -101,6 +102,7 @@ struct Cutter<'a> {
     reader: Box<dyn Read + Send + 'a>,
     length: u64,
     close: Vec<u8>,
+    part_bytes: usize,
     context: Arc<Context>,
     /// Bytes read beyond the last cut.
     carry: Vec<u8>,
@@ -129,20 +131,19 @@ impl Segments for Cutter<'_> {
 
 impl Cutter<'_> {
     fn next_part(&mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(PART_BYTES + self.carry.len());
+        let mut bytes = Vec::with_capacity(self.part_bytes + self.carry.len());
         bytes.append(&mut self.carry);
         loop {
-            let read = (&mut self.reader)
-                .take(PART_BYTES as u64)
-                .read_to_end(&mut bytes)?;
-            if read < PART_BYTES || self.offset + bytes.len() as u64 >= self.length {
+            let wanted = self.part_bytes as u64;
+            let read = (&mut self.reader).take(wanted).read_to_end(&mut bytes)?;
+            if self.offset + bytes.len() as u64 >= self.length {
                 return Ok(bytes);
             }
             if let Some(at) = memmem::rfind(&bytes, &self.close) {
                 self.carry = bytes.split_off(at + self.close.len());
                 return Ok(bytes);
             }
-            if bytes.len() > MAX_PART_BYTES + 2 * PART_BYTES {
+            if read == 0 || bytes.len() > MAX_PART_BYTES + self.part_bytes + CHUNK_BYTES {
                 return Err(io::Error::other("the payload changed while it was read"));
             }
         }

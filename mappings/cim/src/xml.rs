@@ -188,7 +188,7 @@ impl<'p> Xml<'p> {
         Err(self.fatal(
             codes::TRUNCATED,
             format!(
-                "the document ends inside {} open elements: it was cut off",
+                "the document was cut off: elements still open at its end: {}",
                 self.depth
             ),
         ))

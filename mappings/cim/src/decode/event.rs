@@ -79,7 +79,7 @@ impl Walk<'_> {
         gathered.readings += 1;
         gathered.weight += event.weight();
         gathered.items.push(Item::Event(Box::new(event)));
-        if gathered.is_heavy() {
+        if self.is_heavy(gathered) {
             self.relieve(gathered)?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use hub_model::{Place, Reading, ReadingBlock, ReadingKind, ReadingType};
 
 use crate::codes;
-use crate::limits::{MAX_BUFFERED_BYTES, MAX_BUFFERED_READINGS};
+use crate::limits::MAX_BUFFERED_BYTES;
 use crate::stop::Stop;
 use crate::wire::Element;
 use crate::xml::{Token, split};
@@ -71,7 +71,7 @@ impl Walk<'_> {
             express.begin_block(split(self.xml.raw_name()).0);
         }
         loop {
-            if gathered.is_full(&block) {
+            if self.is_full(gathered, &block) {
                 if !in_pieces && reading_type.is_none() {
                     reading_type = self.look_ahead_for_type(&block.place, depth)?;
                 }
@@ -171,17 +171,13 @@ impl Walk<'_> {
     }
 }
 
-impl Gathered {
-    /// Whether it, with a block that is being read, must be given out before more is read.
+impl Walk<'_> {
+    /// Whether what is gathered, with a block that is being read, must be given out before more
+    /// is read.
     #[inline]
-    pub(super) fn is_full(&self, block: &Block) -> bool {
-        self.readings + block.readings.len() >= MAX_BUFFERED_READINGS
-            || self.weight >= MAX_BUFFERED_BYTES
+    fn is_full(&self, gathered: &Gathered, block: &Block) -> bool {
+        gathered.readings + block.readings.len() >= self.buffered_readings
+            || gathered.weight >= MAX_BUFFERED_BYTES
             || block.qualities.is_full()
-    }
-
-    /// Whether it must be given out before more is read.
-    pub(super) const fn is_heavy(&self) -> bool {
-        self.readings >= MAX_BUFFERED_READINGS || self.weight >= MAX_BUFFERED_BYTES
     }
 }

@@ -4,6 +4,7 @@ use hub_model::{Finding, ObjectRef, Place, ReadingType, Record};
 use rustc_hash::FxHashMap;
 
 use crate::codes;
+use crate::limits::MAX_BUFFERED_BYTES;
 use crate::stop::Stop;
 use crate::wire::Element;
 use crate::xml::Token;
@@ -78,6 +79,11 @@ impl Walk<'_> {
             self.out.finding(note)?;
         }
         Ok(named.object)
+    }
+
+    /// Whether the items gathered must be given out before more is read.
+    pub(super) const fn is_heavy(&self, gathered: &Gathered) -> bool {
+        gathered.readings >= self.buffered_readings || gathered.weight >= MAX_BUFFERED_BYTES
     }
 
     /// Gives out what was gathered so far, because there is too much of it: finds out the meter

@@ -64,6 +64,6 @@ impl Walk<'_> {
         reading.quality = block.qualities.index(&self.scratch);
         block.readings.push(reading);
         let sets_full = block.qualities.is_full();
-        sets_full || gathered.is_heavy()
+        sets_full || self.is_heavy(gathered)
     }
 }
