@@ -8,4 +8,6 @@ pub fn adapters() -> AdapterRegistry {
     AdapterRegistry::new()
         .source::<adapter_file::FileSourceConfig>()
         .sink::<adapter_file::FileSinkConfig>()
+        .source::<adapter_http::HttpSourceConfig>()
+        .sink::<adapter_http::HttpSinkConfig>()
 }

@@ -106,7 +106,11 @@ mod tests {
         let payload = Watched::new(FilePayload::open(file.path()).unwrap());
         assert_eq!(payload.len(), 10);
         let mut text = String::new();
-        payload.open_at(7).unwrap().read_to_string(&mut text).unwrap();
+        payload
+            .open_at(7)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text, "789");
         payload.open_at(0).unwrap().read_exact(&mut [0; 2]).unwrap();
         assert_eq!(payload.furthest().load(Ordering::Relaxed), 10);

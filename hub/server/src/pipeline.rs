@@ -141,11 +141,13 @@ fn on_threads(
             .collect();
         // The workers' are the last ends of the queue: it closes when they are done.
         drop(turn);
-        let taken = promises.iter().try_for_each(|promise| match promise.recv() {
-            Ok(part) => each(part?),
-            // The thread panicked; joining it tells how.
-            Err(_) => Err(Halt::Stopped),
-        });
+        let taken = promises
+            .iter()
+            .try_for_each(|promise| match promise.recv() {
+                Ok(part) => each(part?),
+                // The thread panicked; joining it tells how.
+                Err(_) => Err(Halt::Stopped),
+            });
         stop.store(true, Ordering::Relaxed);
         drop(promises);
         for worker in workers {
@@ -301,7 +303,9 @@ mod tests {
     impl Decode for Bytes {
         fn decode(&self, payload: &dyn Payload, out: &mut dyn Records) -> Result<(), Halt> {
             let bytes = all(payload);
-            (0..).zip(bytes).try_for_each(|(at, byte)| one(at, byte, out))
+            (0..)
+                .zip(bytes)
+                .try_for_each(|(at, byte)| one(at, byte, out))
         }
 
         fn segments<'a>(
@@ -330,7 +334,9 @@ mod tests {
             Ok((start < end).then(|| Segment {
                 end: end as u64,
                 decode: Box::new(move |out| {
-                    (start as u64..).zip(bytes).try_for_each(|(at, byte)| one(at, byte, out))
+                    (start as u64..)
+                        .zip(bytes)
+                        .try_for_each(|(at, byte)| one(at, byte, out))
                 }),
             }))
         }
@@ -348,7 +354,11 @@ mod tests {
                 }
             }
             seen.push_str(&"!".repeat(part.findings.len()));
-            if ends.len() == most { Err(Halt::Stopped) } else { Ok(()) }
+            if ends.len() == most {
+                Err(Halt::Stopped)
+            } else {
+                Ok(())
+            }
         });
         (seen, ends, outcome)
     }

@@ -48,7 +48,11 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
         false => as_text(common, &config, tried.as_deref()),
     }
     let all_answer = tried.iter().flatten().all(|tried| tried.problem.is_none());
-    if all_answer { Exit::Done } else { Exit::Findings }
+    if all_answer {
+        Exit::Done
+    } else {
+        Exit::Findings
+    }
 }
 
 fn invalid(common: &Common, errors: &ConfigErrors) -> Exit {
@@ -64,7 +68,10 @@ fn invalid(common: &Common, errors: &ConfigErrors) -> Exit {
     if number("warnings") > 0 {
         summary = format!("{summary}, {}", count(number("warnings"), "warning"));
     }
-    eprintln!("{}: {summary}", paint_error(&common.config.display().to_string(), Paint::Red));
+    eprintln!(
+        "{}: {summary}",
+        paint_error(&common.config.display().to_string(), Paint::Red)
+    );
     Exit::Findings
 }
 
@@ -80,15 +87,30 @@ fn try_all(config: &Config) -> std::io::Result<Vec<Tried>> {
     };
     let sources = config.sources.values().map(|source| {
         let (source, context) = (source.clone(), context(&source.name));
-        tried(format!("source `{}`", source.name), source.kind.clone(), async move {
-            source.adapter.check(&context).await.map_err(|error| chain(&error))
-        })
+        tried(
+            format!("source `{}`", source.name),
+            source.kind.clone(),
+            async move {
+                source
+                    .adapter
+                    .check(&context)
+                    .await
+                    .map_err(|error| chain(&error))
+            },
+        )
     });
     let sinks = config.sinks.values().map(|sink| {
         let (sink, context) = (sink.clone(), context(&sink.name));
-        tried(format!("sink `{}`", sink.name), sink.kind.clone(), async move {
-            sink.adapter.check(&context).await.map_err(|error| chain(&error))
-        })
+        tried(
+            format!("sink `{}`", sink.name),
+            sink.kind.clone(),
+            async move {
+                sink.adapter
+                    .check(&context)
+                    .await
+                    .map_err(|error| chain(&error))
+            },
+        )
     });
     Ok(runtime.block_on(async {
         let (mut sources, sinks) = join(join_all(sources), join_all(sinks)).await;
@@ -127,11 +149,13 @@ fn chain(error: &dyn std::error::Error) -> String {
 fn as_json(config: &Config, tried: Option<&[Tried]>) -> Value {
     let mut json = config::to_json(&config.warnings);
     json["valid"] = true.into();
-    json["parts"] = parts(config).into_iter().collect::<BTreeMap<_, _>>().into_iter().collect();
+    json["parts"] = parts(config)
+        .into_iter()
+        .collect::<BTreeMap<_, _>>()
+        .into_iter()
+        .collect();
     if let Some(tried) = tried {
-        let row = |tried: &Tried| {
-            json!({ "name": tried.title, "kind": tried.kind, "ok": tried.problem.is_none(), "problem": tried.problem })
-        };
+        let row = |tried: &Tried| json!({ "name": tried.title, "kind": tried.kind, "ok": tried.problem.is_none(), "problem": tried.problem });
         json["endpoints"] = tried.iter().map(row).collect();
     }
     json
@@ -152,13 +176,19 @@ fn as_text(common: &Common, config: &Config, tried: Option<&[Tried]>) {
         let rows: Vec<Vec<String>> = tried.iter().map(row).collect();
         output::say(&output::table(&["ENDPOINT", "KIND", "STATE"], &rows));
     }
-    let mut summary: Vec<String> =
-        parts(config).iter().map(|(part, number)| count(*number as u64, part)).collect();
+    let mut summary: Vec<String> = parts(config)
+        .iter()
+        .map(|(part, number)| count(*number as u64, part))
+        .collect();
     if !config.warnings.is_empty() {
         summary.push(count(config.warnings.len() as u64, "warning"));
     }
     let dir = common.config.display();
-    output::say(&format!("{dir}: {}, {}", paint("valid", Paint::Green), summary.join(", ")));
+    output::say(&format!(
+        "{dir}: {}, {}",
+        paint("valid", Paint::Green),
+        summary.join(", ")
+    ));
 }
 
 fn row(tried: &Tried) -> Vec<String> {

@@ -13,12 +13,23 @@ use crate::config::config_schema;
 /// Files of the starter configuration, by their path below the folder.
 const FILES: [(&str, &str); 3] = [
     ("meterhub.toml", include_str!("init/meterhub.toml")),
-    ("mappings/contractor-orders.toml", include_str!("init/contractor-orders.toml")),
-    ("mappings/contractor-reports.toml", include_str!("init/contractor-reports.toml")),
+    (
+        "mappings/contractor-orders.toml",
+        include_str!("init/contractor-orders.toml"),
+    ),
+    (
+        "mappings/contractor-reports.toml",
+        include_str!("init/contractor-reports.toml"),
+    ),
 ];
 
 /// Folders that the starter configuration's endpoints use.
-const FOLDERS: [&str; 4] = ["drop/head-end", "drop/erp", "drop/contractor-in", "drop/contractor-out"];
+const FOLDERS: [&str; 4] = [
+    "drop/head-end",
+    "drop/erp",
+    "drop/contractor-in",
+    "drop/contractor-out",
+];
 
 /// The schema, which editors find through the first line of `meterhub.toml`.
 const SCHEMA: &str = "meterhub.schema.json";
@@ -54,7 +65,9 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn taken(dir: &Path) -> Option<PathBuf> {
-    names().map(|name| dir.join(name)).find(|path| path.symlink_metadata().is_ok())
+    names()
+        .map(|name| dir.join(name))
+        .find(|path| path.symlink_metadata().is_ok())
 }
 
 fn write(dir: &Path) -> io::Result<Vec<PathBuf>> {
@@ -71,7 +84,10 @@ fn write(dir: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn report(dir: &Path, written: &[PathBuf], common: &Common) {
     if common.json {
-        let paths: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = written
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         output::say(&json!({ "written": paths }).to_string());
         return;
     }

@@ -43,7 +43,13 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
     /// Folder of the configuration.
-    #[arg(long, global = true, env = "METERHUB_CONFIG", default_value = "config", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "METERHUB_CONFIG",
+        default_value = "config",
+        value_name = "DIR"
+    )]
     pub(crate) config: PathBuf,
     /// Print JSON for programs instead of text for people.
     #[arg(long, global = true)]

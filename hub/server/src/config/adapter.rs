@@ -65,7 +65,13 @@ pub(crate) fn plain<T: DeserializeOwned + JsonSchema>(
     section: &Section<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    read(&section.title(), section.here(), section, &section.table, problems)
+    read(
+        &section.title(),
+        section.here(),
+        section,
+        &section.table,
+        problems,
+    )
 }
 
 fn endpoint<T: DeserializeOwned + JsonSchema, C>(
@@ -104,8 +110,9 @@ fn endpoint<T: DeserializeOwned + JsonSchema, C>(
     }
     let own = read(&section.title(), section.here(), section, &own, problems);
     let adapter = match adapters.as_slice() {
-        [(key, table)] => find(key.get_ref())
-            .and_then(|kind| configure(section, key, table, &kind, problems)),
+        [(key, table)] => {
+            find(key.get_ref()).and_then(|kind| configure(section, key, table, &kind, problems))
+        }
         [] if unknown => None,
         [] => {
             problems.push(no_adapter(section, kinds));
@@ -133,7 +140,11 @@ fn unknown_adapter(
     own_keys: &BTreeSet<&str>,
 ) -> Problem {
     let list = expected(kinds.iter().copied(), "there is none for this");
-    let message = format!("{}: unknown adapter `{}`, {list}", section.title(), key.get_ref());
+    let message = format!(
+        "{}: unknown adapter `{}`, {list}",
+        section.title(),
+        key.get_ref()
+    );
     let valid = kinds.iter().copied().chain(own_keys.iter().copied());
     Problem::error(section.at(key.span()), message).with_help(did_you_mean(key.get_ref(), valid))
 }
@@ -196,18 +207,19 @@ fn read<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    typed::read(table, &schema_for!(T), |value| T::deserialize(value), &mut |fault| {
-        problems.push(problem(title, here.clone(), section, fault));
-    })
+    typed::read(
+        table,
+        &schema_for!(T),
+        |value| T::deserialize(value),
+        &mut |fault| {
+            problems.push(problem(title, here.clone(), section, fault));
+        },
+    )
 }
 
-fn problem(
-    title: &str,
-    here: Option<Location>,
-    section: &Section<'_>,
-    fault: Fault,
-) -> Problem {
-    let help = unknown_name(&fault.message).and_then(|(_, wrong, valid)| did_you_mean(wrong, valid));
+fn problem(title: &str, here: Option<Location>, section: &Section<'_>, fault: Fault) -> Problem {
+    let help =
+        unknown_name(&fault.message).and_then(|(_, wrong, valid)| did_you_mean(wrong, valid));
     let location = fault.span.map_or(here, |span| section.at(span));
     let message = match fault.key {
         Some(key) => format!("{title}: `{key}`: {}", fault.message),
@@ -218,5 +230,7 @@ fn problem(
 
 fn properties(schema: &Schema) -> impl Iterator<Item = &str> {
     let properties = schema.get("properties").and_then(|p| p.as_object());
-    properties.into_iter().flat_map(|p| p.keys().map(String::as_str))
+    properties
+        .into_iter()
+        .flat_map(|p| p.keys().map(String::as_str))
 }

@@ -89,13 +89,19 @@ pub(crate) fn read_files(dir: &Path, problems: &mut Vec<Problem>) -> Vec<Arc<Sou
     let names = match toml_names(dir) {
         Ok(names) => names,
         Err(error) => {
-            let message = format!("cannot read the configuration folder `{}`: {error}", dir.display());
+            let message = format!(
+                "cannot read the configuration folder `{}`: {error}",
+                dir.display()
+            );
             problems.push(Problem::error(None, message).with_help(Some(INIT.to_owned())));
             return Vec::new();
         }
     };
     if names.is_empty() {
-        let message = format!("no `*.toml` file in the configuration folder `{}`", dir.display());
+        let message = format!(
+            "no `*.toml` file in the configuration folder `{}`",
+            dir.display()
+        );
         problems.push(Problem::error(None, message).with_help(Some(INIT.to_owned())));
     }
     let mut files = Vec::new();
@@ -103,7 +109,10 @@ pub(crate) fn read_files(dir: &Path, problems: &mut Vec<Problem>) -> Vec<Arc<Sou
         match std::fs::read_to_string(dir.join(&name)) {
             Ok(text) => files.push(Arc::new(SourceText { name, text })),
             Err(error) => {
-                problems.push(Problem::error(None, format!("cannot read `{name}`: {error}")));
+                problems.push(Problem::error(
+                    None,
+                    format!("cannot read `{name}`: {error}"),
+                ));
             }
         }
     }
@@ -183,7 +192,10 @@ fn sort<'a>(
                 format!("`{0}` is not a table, expected `[{0}.NAME]`", key.get_ref()),
             )),
             (None, _) if key.get_ref() == "hub" => {
-                problems.push(Problem::error(Some(at), "`hub` is not a table, expected `[hub]`"));
+                problems.push(Problem::error(
+                    Some(at),
+                    "`hub` is not a table, expected `[hub]`",
+                ));
             }
             (None, _) => problems.push(unknown_table(at, key.get_ref())),
         }
@@ -229,7 +241,10 @@ fn add<'a>(
             file: Arc::clone(file),
             span: name.span(),
         };
-        let message = format!("`{kind}.{0}` is not a table, expected `[{kind}.{0}]`", name.get_ref());
+        let message = format!(
+            "`{kind}.{0}` is not a table, expected `[{kind}.{0}]`",
+            name.get_ref()
+        );
         problems.push(Problem::error(Some(at), message));
         return;
     };
@@ -270,9 +285,7 @@ fn twice(second: &Section<'_>, first: &Section<'_>) -> Problem {
 /// Whether a name may be used for a table or a mapping file.
 pub(crate) fn valid_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=MAX_NAME).contains(&name.len())
-        && name.bytes().all(allowed)
-        && !name.starts_with('-')
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) && !name.starts_with('-')
 }
 
 #[cfg(test)]

@@ -108,16 +108,25 @@ fn readings(block: &ReadingBlock) -> Fields {
 fn work_order(order: &WorkOrder) -> Fields {
     let mut fields = vec![
         ("number", order.number.as_str().into()),
-        ("revision", order.revision.map(Value::Int).unwrap_or(Value::Null)),
+        (
+            "revision",
+            order.revision.map(Value::Int).unwrap_or(Value::Null),
+        ),
         ("action", order.action.as_str().into()),
         ("kind", text(order.kind.as_deref())),
         ("status", text(order.status.map(|status| status.as_str()))),
-        ("priority", order.priority.map_or(Value::Null, |p| Value::Int(p.into()))),
+        (
+            "priority",
+            order.priority.map_or(Value::Null, |p| Value::Int(p.into())),
+        ),
         ("meter", id(order.device.as_ref())),
         ("device", id(order.device.as_ref())),
         ("new_device", id(order.new_device.as_ref())),
         ("usage_point", id(order.usage_point.as_ref())),
-        ("window_start", time(order.window.map(|window| window.start))),
+        (
+            "window_start",
+            time(order.window.map(|window| window.start)),
+        ),
         ("window_end", time(order.window.map(|window| window.end))),
         ("performed", time(order.performed)),
         ("comment", text(order.comment.as_deref())),
@@ -135,7 +144,10 @@ fn end_device(device: &EndDevice) -> Fields {
         ("serial_number", text(device.serial_number.as_deref())),
         ("device_type", text(device.device_type.as_deref())),
         ("manufacturer", text(device.manufacturer.as_deref())),
-        ("service", text(device.service.map(|service| service.as_str()))),
+        (
+            "service",
+            text(device.service.map(|service| service.as_str())),
+        ),
         ("usage_point", id(device.usage_point.as_ref())),
         ("status", text(device.status.map(|status| status.as_str()))),
         ("installed", time(device.installed)),
@@ -146,7 +158,10 @@ fn end_device(device: &EndDevice) -> Fields {
 fn usage_point(point: &UsagePoint) -> Fields {
     let mut fields = vec![
         ("usage_point", id(Some(&point.id))),
-        ("service", text(point.service.map(|service| service.as_str()))),
+        (
+            "service",
+            text(point.service.map(|service| service.as_str())),
+        ),
     ];
     fields.extend(address(point.address.as_ref()));
     fields
@@ -166,7 +181,8 @@ fn event_fields(event: &EndDeviceEvent) -> Fields {
 }
 
 fn address(address: Option<&Address>) -> [(&'static str, Value); 4] {
-    let part = |part: fn(&Address) -> Option<&String>| text(address.and_then(part).map(String::as_str));
+    let part =
+        |part: fn(&Address) -> Option<&String>| text(address.and_then(part).map(String::as_str));
     [
         ("street", part(|a| a.street.as_ref())),
         ("postal_code", part(|a| a.postal_code.as_ref())),

@@ -179,7 +179,12 @@ fn describe(errors: &cel::ParseErrors) -> String {
     let first = errors.errors.first();
     first.map_or_else(
         || "not a CEL expression".to_owned(),
-        |error| format!("not a CEL expression: {} at column {}", error.msg, error.pos.1),
+        |error| {
+            format!(
+                "not a CEL expression: {} at column {}",
+                error.msg, error.pos.1
+            )
+        },
     )
 }
 
@@ -196,26 +201,33 @@ impl Names<'_> {
         match &node.expr {
             Expr::Ident(name) => self.variable(node, name),
             Expr::Select(select) => match &select.operand.expr {
-                Expr::Ident(name) if name == RECORD => {
-                    self.field(node, &select.field, select.test)
-                }
+                Expr::Ident(name) if name == RECORD => self.field(node, &select.field, select.test),
                 _ => self.expression(&select.operand),
             },
             Expr::Call(call) => {
                 let target = call.target.as_deref();
-                target.into_iter().chain(&call.args).try_for_each(|part| self.expression(part))
+                target
+                    .into_iter()
+                    .chain(&call.args)
+                    .try_for_each(|part| self.expression(part))
             }
-            Expr::List(list) => list.elements.iter().try_for_each(|part| self.expression(part)),
+            Expr::List(list) => list
+                .elements
+                .iter()
+                .try_for_each(|part| self.expression(part)),
             Expr::Map(map) => self.entries(&map.entries),
             Expr::Struct(value) => self.entries(&value.entries),
             Expr::Comprehension(loops) => {
                 self.expression(&loops.iter_range)?;
                 self.expression(&loops.accu_init)?;
                 let outside = self.bound.len();
-                self.bound.extend([loops.iter_var.clone(), loops.accu_var.clone()]);
+                self.bound
+                    .extend([loops.iter_var.clone(), loops.accu_var.clone()]);
                 self.bound.extend(loops.iter_var2.clone());
                 let inside = [&loops.loop_cond, &loops.loop_step, &loops.result];
-                let checked = inside.into_iter().try_for_each(|part| self.expression(part));
+                let checked = inside
+                    .into_iter()
+                    .try_for_each(|part| self.expression(part));
                 self.bound.truncate(outside);
                 checked
             }
@@ -239,7 +251,10 @@ impl Names<'_> {
         }
         let known = self.valid.contains(&name);
         Err(FilterError {
-            reason: format!("unknown variable `{name}`{}, expected `{RECORD}`", self.column(node)),
+            reason: format!(
+                "unknown variable `{name}`{}, expected `{RECORD}`",
+                self.column(node)
+            ),
             help: known.then(|| format!("did you mean `{RECORD}.{name}`?")),
         })
     }
@@ -248,7 +263,10 @@ impl Names<'_> {
         if !self.valid.contains(&name) {
             let list = expected(self.valid.iter().copied(), "there is none");
             return Err(FilterError {
-                reason: format!("unknown field `{RECORD}.{name}`{}, {list}", self.column(node)),
+                reason: format!(
+                    "unknown field `{RECORD}.{name}`{}, {list}",
+                    self.column(node)
+                ),
                 help: did_you_mean(name, self.valid.iter().copied()),
             });
         }
@@ -271,7 +289,9 @@ impl Names<'_> {
             _ => 1,
         };
         let place = self.program.source_info().offset_for(node.id);
-        place.map_or_else(String::new, |(_, column)| format!(" at column {}", column + name))
+        place.map_or_else(String::new, |(_, column)| {
+            format!(" at column {}", column + name)
+        })
     }
 }
 
@@ -289,7 +309,9 @@ mod tests {
     }
 
     fn matches(text: &str, record: &Record) -> Result<bool, String> {
-        Filter::compile(text, &[record.kind()]).map_err(|e| e.reason)?.matches(record)
+        Filter::compile(text, &[record.kind()])
+            .map_err(|e| e.reason)?
+            .matches(record)
     }
 
     #[test]
@@ -325,7 +347,8 @@ mod tests {
     #[test]
     fn a_field_of_another_kind_is_null_where_the_route_has_both() {
         let kinds = [RecordKind::WorkOrder, RecordKind::Readings];
-        let filter = Filter::compile("record.number == '4711' || record.count == 0", &kinds).unwrap();
+        let filter =
+            Filter::compile("record.number == '4711' || record.count == 0", &kinds).unwrap();
         let block = ReadingBlock::new(Default::default(), ReadingKind::Register);
         assert_eq!(filter.matches(&Record::Readings(block)), Ok(true));
     }
@@ -333,23 +356,41 @@ mod tests {
     #[test]
     fn wrong_names_are_refused_with_the_right_ones() {
         let error = Filter::compile("record.knd == 'x'", ORDERS).unwrap_err();
-        assert!(error.reason.starts_with("unknown field `record.knd` at column 8, expected one of "), "{error}");
+        assert!(
+            error
+                .reason
+                .starts_with("unknown field `record.knd` at column 8, expected one of "),
+            "{error}"
+        );
         assert!(error.reason.contains("`number`, `revision`"), "{error}");
         assert_eq!(error.help.as_deref(), Some("did you mean `kind`?"));
         let error = Filter::compile("kind == 'x'", ORDERS).unwrap_err();
         assert_eq!(error.help.as_deref(), Some("did you mean `record.kind`?"));
         let error = Filter::compile("record.reading_type == 'x'", ORDERS).unwrap_err();
-        assert!(error.reason.starts_with("unknown field `record.reading_type`"));
+        assert!(
+            error
+                .reason
+                .starts_with("unknown field `record.reading_type`")
+        );
         let error = Filter::compile("has(record.kind)", ORDERS).unwrap_err();
-        assert!(error.reason.contains("write `record.kind != null`"), "{error}");
+        assert!(
+            error.reason.contains("write `record.kind != null`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn what_is_no_truth_value_is_refused() {
         let error = Filter::compile("record.number", ORDERS).unwrap_err();
-        assert_eq!(error.reason, "`record.number` gives a string, expected true or false");
+        assert_eq!(
+            error.reason,
+            "`record.number` gives a string, expected true or false"
+        );
         let error = Filter::compile("record.kind == ", ORDERS).unwrap_err();
-        assert!(error.reason.starts_with("not a CEL expression: "), "{error}");
+        assert!(
+            error.reason.starts_with("not a CEL expression: "),
+            "{error}"
+        );
     }
 
     #[test]

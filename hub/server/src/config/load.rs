@@ -123,7 +123,9 @@ impl<'l> Loader<'l> {
         let address = listen.map_or(LISTEN, |word| word.get_ref());
         let at = section.zip(listen).and_then(|(s, word)| s.at(word.span()));
         HubConfig {
-            data_dir: self.dir.join(data_dir.map_or(DATA_DIR, |word| word.get_ref())),
+            data_dir: self
+                .dir
+                .join(data_dir.map_or(DATA_DIR, |word| word.get_ref())),
             listen: self.listen(address, at),
         }
     }
@@ -237,7 +239,8 @@ impl<'l> Loader<'l> {
                 expected(valid(), &none)
             );
             let problem = Problem::error(section.at(word.span()), message);
-            self.problems.push(problem.with_help(did_you_mean(name, valid())));
+            self.problems
+                .push(problem.with_help(did_you_mean(name, valid())));
         }
         false
     }
@@ -245,15 +248,22 @@ impl<'l> Loader<'l> {
     fn warn_of_unused(&mut self) {
         let sections = self.sections;
         let warnings = [
-            (&sections.enterprises, "owns nothing: no source, sink or route names it"),
-            (&sections.sources, "has no inbound route: nothing is received from it"),
+            (
+                &sections.enterprises,
+                "owns nothing: no source, sink or route names it",
+            ),
+            (
+                &sections.sources,
+                "has no inbound route: nothing is received from it",
+            ),
             (&sections.sinks, "is not used: no route sends to it"),
         ];
         for (sections, message) in warnings {
             for section in sections.values() {
                 if !self.used.contains(&section.title()) {
                     let message = format!("{} {message}", section.title());
-                    self.problems.push(Problem::warning(section.here(), message));
+                    self.problems
+                        .push(Problem::warning(section.here(), message));
                 }
             }
         }

@@ -69,7 +69,11 @@ impl Mappings {
 
     /// Warns of files that no route names.
     pub(crate) fn unused(&self, problems: &mut Vec<Problem>) {
-        for name in self.names.iter().filter(|name| !self.read.contains_key(*name)) {
+        for name in self
+            .names
+            .iter()
+            .filter(|name| !self.read.contains_key(*name))
+        {
             let message = format!("`{FOLDER}/{name}.toml` is not used by any route");
             problems.push(Problem::warning(None, message));
         }

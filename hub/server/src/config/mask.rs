@@ -8,12 +8,21 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hub_core::Secret;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, SourceText};
 
 /// Parts of key names whose values are masked unless they are references.
-const SUSPICIOUS: [&str; 6] = ["password", "passphrase", "secret", "token", "api_key", "credential"];
+const SUSPICIOUS: [&str; 7] = [
+    "password",
+    "passphrase",
+    "secret",
+    "token",
+    "api_key",
+    "credential",
+    "bearer",
+];
 
 /// Masks secrets in the files that the problems show.
 pub(super) fn secrets(problems: &mut [Problem]) {
@@ -31,9 +40,14 @@ pub(super) fn secrets(problems: &mut [Problem]) {
         }
     }
     let mut masked: BTreeMap<String, Arc<SourceText>> = BTreeMap::new();
-    for location in problems.iter_mut().filter_map(|problem| problem.location.as_mut()) {
+    for location in problems
+        .iter_mut()
+        .filter_map(|problem| problem.location.as_mut())
+    {
         let file = masked.entry(location.file.name.clone()).or_insert_with(|| {
-            let spans = spans.get(&location.file.name).map_or(&[][..], Vec::as_slice);
+            let spans = spans
+                .get(&location.file.name)
+                .map_or(&[][..], Vec::as_slice);
             mask(&location.file, spans)
         });
         location.file = Arc::clone(file);
@@ -63,30 +77,29 @@ fn mask(file: &Arc<SourceText>, spans: &[Range<usize>]) -> Arc<SourceText> {
 fn suspicious(text: &str) -> Vec<Range<usize>> {
     let (table, _) = DeTable::parse_recoverable(text);
     let mut spans = Vec::new();
-    walk(table.get_ref(), &mut spans);
+    walk(table.get_ref(), false, &mut spans);
     spans
 }
 
-fn walk(table: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
+fn walk(table: &DeTable<'_>, within: bool, spans: &mut Vec<Range<usize>>) {
     for (key, value) in table {
-        let sounds_secret = || {
-            let key = key.get_ref().to_ascii_lowercase();
-            SUSPICIOUS.iter().any(|word| key.contains(word))
-        };
-        match value.get_ref() {
-            DeValue::Table(inner) => walk(inner, spans),
-            DeValue::Array(items) => {
-                for item in items {
-                    if let DeValue::Table(inner) = item.get_ref() {
-                        walk(inner, spans);
-                    }
-                }
-            }
-            DeValue::String(text) if Secret::reference(text).is_err() && sounds_secret() => {
-                spans.push(value.span());
-            }
-            _ => {}
+        let key = key.get_ref().to_ascii_lowercase();
+        let secret = within || SUSPICIOUS.iter().any(|word| key.contains(word));
+        // A URL is no secret, and `token_url` sounds like one.
+        value_spans(value, secret && !key.ends_with("url"), spans);
+    }
+}
+
+fn value_spans(value: &Spanned<DeValue<'_>>, secret: bool, spans: &mut Vec<Range<usize>>) {
+    match value.get_ref() {
+        DeValue::Table(inner) => walk(inner, secret, spans),
+        DeValue::Array(items) => items
+            .iter()
+            .for_each(|item| value_spans(item, secret, spans)),
+        DeValue::String(text) if secret && Secret::reference(text).is_err() => {
+            spans.push(value.span());
         }
+        _ => {}
     }
 }
 
@@ -97,7 +110,8 @@ mod tests {
 
     #[test]
     fn only_what_may_be_a_secret_is_masked() {
-        let text = "a = 'x'\ntoken = \"hünter2\"\n[b]\nclient_secret = 'env:OK'\nPassword = 'p'\n";
+        let text = "a = 'x'\ntoken = \"hünter2\"\n[b]\nclient_secret = 'env:OK'\nPassword = 'p'\n\
+            bearer = ['env:A', 'abc']\napi_key = { name = 'n', value = 'v' }\ntoken_url = 'u'\n";
         let file = Arc::new(SourceText {
             name: "f".into(),
             text: text.into(),
@@ -107,7 +121,8 @@ mod tests {
         let shown = &problems[0].location.as_ref().unwrap().file.text;
         assert_eq!(
             shown,
-            "a = 'x'\ntoken = \"********\"\n[b]\nclient_secret = 'env:OK'\nPassword = '*'\n"
+            "a = 'x'\ntoken = \"********\"\n[b]\nclient_secret = 'env:OK'\nPassword = '*'\n\
+             bearer = ['env:A', '***']\napi_key = { name = '*', value = '*' }\ntoken_url = 'u'\n"
         );
     }
 }

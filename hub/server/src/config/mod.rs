@@ -7,8 +7,8 @@
 
 mod adapter;
 mod document;
-mod filter;
 mod fields;
+mod filter;
 mod load;
 mod mappings;
 mod mask;
@@ -34,11 +34,11 @@ use hub_model::mapping::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use fields::word as record_word;
 pub use filter::{Filter, FilterError};
+pub(crate) use mappings::place as mapping_place;
 pub use problem::{ConfigErrors, Drawing, Location, Problem, SourceText, render, to_json};
 pub use schema::config_schema;
-pub(crate) use fields::word as record_word;
-pub(crate) use mappings::place as mapping_place;
 
 use crate::formats::Formats;
 

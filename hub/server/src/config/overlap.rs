@@ -30,8 +30,16 @@ impl Folder<'_> {
 pub(super) fn file_sources(loader: &mut Loader<'_>) {
     let sections = loader.sections;
     // Only the paths as written count: a link to a folder is another folder here.
-    let sources: Vec<Folder<'_>> = sections.sources.values().filter_map(|s| folder(s, loader.dir)).collect();
-    let sinks: Vec<Folder<'_>> = sections.sinks.values().filter_map(|s| folder(s, loader.dir)).collect();
+    let sources: Vec<Folder<'_>> = sections
+        .sources
+        .values()
+        .filter_map(|s| folder(s, loader.dir))
+        .collect();
+    let sinks: Vec<Folder<'_>> = sections
+        .sinks
+        .values()
+        .filter_map(|s| folder(s, loader.dir))
+        .collect();
     for (index, source) in sources.iter().enumerate() {
         for other in &sources[..index] {
             if source.watches(&other.path) || other.watches(&source.path) {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
-    SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 use serde_json::json;
 
@@ -33,7 +33,11 @@ impl Location {
     /// Line and column, both from 1; columns count characters.
     #[must_use]
     pub fn line_and_column(&self) -> (usize, usize) {
-        let before = self.file.text.get(..self.span.start).unwrap_or(&self.file.text);
+        let before = self
+            .file
+            .text
+            .get(..self.span.start)
+            .unwrap_or(&self.file.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (
             before.matches('\n').count() + 1,

@@ -60,7 +60,10 @@ fn max_rejects(loader: &mut Loader<'_>, section: &Section<'_>, table: &InboundTa
         return MAX_REJECTS;
     };
     u64::try_from(*limit.get_ref()).unwrap_or_else(|_| {
-        let message = format!("{}: `max_rejects` is negative, expected 0 or more", section.title());
+        let message = format!(
+            "{}: `max_rejects` is negative, expected 0 or more",
+            section.title()
+        );
         let at = section.at(limit.span());
         loader.problems.push(Problem::error(at, message));
         MAX_REJECTS
@@ -73,7 +76,9 @@ fn to_without_opaque(loader: &mut Loader<'_>, section: &Section<'_>, table: &Inb
             "{}: `to` is for `format = \"{OPAQUE}\"` only; records are told to others by `[outbound.NAME]`",
             section.title()
         );
-        loader.problems.push(Problem::error(section.at(key), message));
+        loader
+            .problems
+            .push(Problem::error(section.at(key), message));
     }
 }
 
@@ -88,7 +93,13 @@ pub(super) fn outbound<'l>(
     let filter = filter(loader, section, table.filter.as_ref(), &on);
     let zone = config.zone_of(table.enterprise.get_ref());
     let encoder = encoder(loader, section, &table, &zone);
-    sinks(loader, section, &table.to, table.enterprise.get_ref(), config);
+    sinks(
+        loader,
+        section,
+        &table.to,
+        table.enterprise.get_ref(),
+        config,
+    );
     let encoder = encoder?;
     writable(loader, section, &table, &on, encoder.as_ref());
     known.then(|| Outbound {
@@ -109,7 +120,9 @@ fn events<'w>(
 ) -> Vec<(EventKind, &'w Word)> {
     if let (true, Some((key, _))) = (words.is_empty(), section.entry("on")) {
         let message = format!("{}: `on` is empty, {}", section.title(), event_names());
-        loader.problems.push(Problem::error(section.at(key), message));
+        loader
+            .problems
+            .push(Problem::error(section.at(key), message));
     }
     let mut events: Vec<(EventKind, &Word)> = Vec::new();
     for word in words {
@@ -120,7 +133,11 @@ fn events<'w>(
             }
             Some(event) => events.push((event, word)),
             None => {
-                let message = format!("{}: unknown event `{name}`, {}", section.title(), event_names());
+                let message = format!(
+                    "{}: unknown event `{name}`, {}",
+                    section.title(),
+                    event_names()
+                );
                 let help = did_you_mean(name, EventKind::ALL.iter().map(|e| e.as_str()));
                 let problem = Problem::error(section.at(word.span()), message);
                 loader.problems.push(problem.with_help(help));
@@ -135,8 +152,14 @@ fn event_names() -> String {
 }
 
 fn twice(loader: &mut Loader<'_>, section: &Section<'_>, key: &str, word: &Word) {
-    let message = format!("{}: `{key}` names `{}` twice", section.title(), word.get_ref());
-    loader.problems.push(Problem::error(section.at(word.span()), message));
+    let message = format!(
+        "{}: `{key}` names `{}` twice",
+        section.title(),
+        word.get_ref()
+    );
+    loader
+        .problems
+        .push(Problem::error(section.at(word.span()), message));
 }
 
 fn filter(
@@ -147,7 +170,10 @@ fn filter(
 ) -> Option<Filter> {
     let word = word?;
     let at = section.at(word.span());
-    let mut kinds: Vec<RecordKind> = on.iter().map(|(event, _)| fields::kind_of(*event)).collect();
+    let mut kinds: Vec<RecordKind> = on
+        .iter()
+        .map(|(event, _)| fields::kind_of(*event))
+        .collect();
     kinds.dedup();
     // With no valid event that is reported already, and any field may be meant.
     let kinds = match kinds.is_empty() {
@@ -157,15 +183,23 @@ fn filter(
     match Filter::compile(word.get_ref(), kinds) {
         Ok(filter) => {
             if let Some(reason) = filter.fails_on_nothing(kinds) {
-                let message = format!("{}: `filter` fails where a record leaves a field out: {reason}", section.title());
-                let help = Some("ask first: `record.priority != null && record.priority > 3`".to_owned());
-                loader.problems.push(Problem::warning(at, message).with_help(help));
+                let message = format!(
+                    "{}: `filter` fails where a record leaves a field out: {reason}",
+                    section.title()
+                );
+                let help =
+                    Some("ask first: `record.priority != null && record.priority > 3`".to_owned());
+                loader
+                    .problems
+                    .push(Problem::warning(at, message).with_help(help));
             }
             Some(filter)
         }
         Err(error) => {
             let message = format!("{}: `filter`: {error}", section.title());
-            loader.problems.push(Problem::error(at, message).with_help(error.help));
+            loader
+                .problems
+                .push(Problem::error(at, message).with_help(error.help));
             None
         }
     }
@@ -180,9 +214,16 @@ fn sinks<'l>(
     config: &Config,
 ) {
     if to.is_empty() {
-        let at = section.entry("to").map_or(section.span.clone(), |(key, _)| key);
-        let message = format!("{}: `to` names no sink, so nothing would be sent", section.title());
-        loader.problems.push(Problem::error(section.at(at), message));
+        let at = section
+            .entry("to")
+            .map_or(section.span.clone(), |(key, _)| key);
+        let message = format!(
+            "{}: `to` names no sink, so nothing would be sent",
+            section.title()
+        );
+        loader
+            .problems
+            .push(Problem::error(section.at(at), message));
     }
     for (index, word) in to.iter().enumerate() {
         let name = word.get_ref();
@@ -197,7 +238,9 @@ fn sinks<'l>(
                 "{}: sink `{name}` belongs to enterprise `{owner}`, not to `{enterprise}`: data never goes from one enterprise to another",
                 section.title()
             );
-            loader.problems.push(Problem::error(section.at(word.span()), message));
+            loader
+                .problems
+                .push(Problem::error(section.at(word.span()), message));
         }
     }
 }
@@ -210,7 +253,13 @@ fn decoder(
 ) -> Option<Arc<dyn Decode>> {
     let valid: Vec<&str> = loader.formats.readable().chain([OPAQUE]).collect();
     let format = format(loader, section, &table.format, &valid)?;
-    let mapping = mapping(loader, section, format, &table.format, table.mapping.as_ref())?;
+    let mapping = mapping(
+        loader,
+        section,
+        format,
+        &table.format,
+        table.mapping.as_ref(),
+    )?;
     let setup = Setup {
         zone: zone.clone(),
         mapping: mapping.as_ref().map(|file| file.text.as_str()),
@@ -228,7 +277,13 @@ fn encoder(
 ) -> Option<Arc<dyn Encode>> {
     let valid: Vec<&str> = loader.formats.writable().collect();
     let format = format(loader, section, &table.format, &valid)?;
-    let mapping = mapping(loader, section, format, &table.format, table.mapping.as_ref())?;
+    let mapping = mapping(
+        loader,
+        section,
+        format,
+        &table.format,
+        table.mapping.as_ref(),
+    )?;
     let setup = Setup {
         zone: zone.clone(),
         mapping: mapping.as_ref().map(|file| file.text.as_str()),
@@ -256,7 +311,9 @@ fn format<'f>(
     let list = expected(valid.iter().copied(), "");
     let message = format!("{}: format `{name}` {how}, {list}", section.title());
     let help = did_you_mean(name, valid.iter().copied());
-    loader.problems.push(Problem::error(section.at(word.span()), message).with_help(help));
+    loader
+        .problems
+        .push(Problem::error(section.at(word.span()), message).with_help(help));
     None
 }
 
@@ -275,7 +332,9 @@ fn mapping(
         }
         (true, Some(word)) => {
             let at = section.at(word.span());
-            let file = loader.mappings.get(word.get_ref(), at, &mut loader.problems)?;
+            let file = loader
+                .mappings
+                .get(word.get_ref(), at, &mut loader.problems)?;
             Some(Some(file))
         }
         (true, None) => {
@@ -284,20 +343,29 @@ fn mapping(
                 section.title(),
                 name.get_ref()
             );
-            loader.problems.push(Problem::error(section.at(name.span()), message));
+            loader
+                .problems
+                .push(Problem::error(section.at(name.span()), message));
             None
         }
     }
 }
 
-fn no_mapping(loader: &mut Loader<'_>, section: &Section<'_>, format: &Word, mapping: Option<&Word>) {
+fn no_mapping(
+    loader: &mut Loader<'_>,
+    section: &Section<'_>,
+    format: &Word,
+    mapping: Option<&Word>,
+) {
     if let Some(word) = mapping {
         let message = format!(
             "{}: format `{}` takes no mapping file",
             section.title(),
             format.get_ref()
         );
-        loader.problems.push(Problem::error(section.at(word.span()), message));
+        loader
+            .problems
+            .push(Problem::error(section.at(word.span()), message));
     }
 }
 
@@ -309,11 +377,21 @@ fn format_error(
     error: FormatError,
 ) {
     let problem = match (&error, mapping) {
-        (FormatError::Mapping { line, column, reason }, Some(file)) => Problem::error(
+        (
+            FormatError::Mapping {
+                line,
+                column,
+                reason,
+            },
+            Some(file),
+        ) => Problem::error(
             Some(mappings::place(file, *line, *column)),
             format!("mapping of {}: {reason}", section.title()),
         ),
-        _ => Problem::error(section.at(format.span()), format!("{}: {error}", section.title())),
+        _ => Problem::error(
+            section.at(format.span()),
+            format!("{}: {error}", section.title()),
+        ),
     };
     // Two routes may use one mapping: its errors are reported once.
     let same = |known: &Problem| known.location == problem.location && mapping.is_some();
@@ -342,7 +420,9 @@ fn writable(
                 described(table),
                 expected(writes, "it writes nothing")
             );
-            loader.problems.push(Problem::error(section.at(word.span()), message));
+            loader
+                .problems
+                .push(Problem::error(section.at(word.span()), message));
         }
     }
 }
@@ -374,7 +454,9 @@ pub(super) fn one_per_source(loader: &mut Loader<'_>) {
                     section.title(),
                     other.title(),
                 );
-                loader.problems.push(Problem::error(section.at(from.span()), message));
+                loader
+                    .problems
+                    .push(Problem::error(section.at(from.span()), message));
             }
         }
     }

@@ -7,7 +7,9 @@ use hub_domain::EventKind;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde_json::{Map, Value, json};
 
-use super::tables::{EnterpriseTable, HubTable, InboundTable, OutboundTable, SinkTable, SourceTable};
+use super::tables::{
+    EnterpriseTable, HubTable, InboundTable, OutboundTable, SinkTable, SourceTable,
+};
 
 /// The word of an event, for the schema.
 pub(crate) struct EventName;
@@ -27,9 +29,20 @@ impl JsonSchema for EventName {
 #[must_use]
 pub fn config_schema(registry: &AdapterRegistry) -> Value {
     let mut definitions = Map::new();
-    let sources = registry.sources.iter().map(|(kind, source)| (*kind, (source.schema)()));
-    let source = endpoint("source", schema_for!(SourceTable), sources, &mut definitions);
-    let sinks = registry.sinks.iter().map(|(kind, sink)| (*kind, (sink.schema)()));
+    let sources = registry
+        .sources
+        .iter()
+        .map(|(kind, source)| (*kind, (source.schema)()));
+    let source = endpoint(
+        "source",
+        schema_for!(SourceTable),
+        sources,
+        &mut definitions,
+    );
+    let sinks = registry
+        .sinks
+        .iter()
+        .map(|(kind, sink)| (*kind, (sink.schema)()));
     let sink = endpoint("sink", schema_for!(SinkTable), sinks, &mut definitions);
     let mut plain = |schema| part(schema, &mut definitions);
     let properties = json!({
@@ -85,11 +98,23 @@ fn endpoint(
 ) -> Value {
     let mut table = part(own, definitions);
     let adapters: Vec<(&str, Value)> = adapters
-        .map(|(kind, schema)| (kind, renamed(&format!("{what}.{kind}"), schema, definitions)))
+        .map(|(kind, schema)| {
+            (
+                kind,
+                renamed(&format!("{what}.{kind}"), schema, definitions),
+            )
+        })
         .collect();
-    let one_of: Vec<Value> = adapters.iter().map(|(kind, _)| json!({ "required": [kind] })).collect();
+    let one_of: Vec<Value> = adapters
+        .iter()
+        .map(|(kind, _)| json!({ "required": [kind] }))
+        .collect();
     if let Some(properties) = table.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.extend(adapters.into_iter().map(|(kind, schema)| (kind.to_owned(), schema)));
+        properties.extend(
+            adapters
+                .into_iter()
+                .map(|(kind, schema)| (kind.to_owned(), schema)),
+        );
     }
     if !one_of.is_empty() {
         table["oneOf"] = one_of.into();

@@ -113,9 +113,9 @@ fn convert(args: &Args, common: &Common) -> Result<u64, Failure> {
     })?;
     let target = Target::open(args.output.as_deref()).map_err(|e| unwritable(args, &e))?;
     let progress = Progress::new(&input, &target, common.json);
-    let threads = args.threads.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    });
+    let threads = args
+        .threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let mut conversion = Conversion {
         encoder,
         envelope: envelope(args),
@@ -125,7 +125,9 @@ fn convert(args: &Args, common: &Common) -> Result<u64, Failure> {
         records: 0,
         broken: None,
     };
-    conversion.encoder.head(&conversion.envelope, &mut conversion.buffer);
+    conversion
+        .encoder
+        .head(&conversion.envelope, &mut conversion.buffer);
     let decoded = decode_parallel(&*decoder, &input.payload, 0, threads, &mut |part| {
         let taken = conversion.part(part, &progress);
         progress.advance();
@@ -135,21 +137,27 @@ fn convert(args: &Args, common: &Common) -> Result<u64, Failure> {
     match (decoded, conversion.broken.take()) {
         (_, Some(error)) => return Err(unwritable(args, &error)),
         (Err(error), None) => {
-            return Err(Failure::File(format!("cannot read `{}`: {error}", input.shown)));
+            return Err(Failure::File(format!(
+                "cannot read `{}`: {error}",
+                input.shown
+            )));
         }
         (Ok(()), None) => {}
     }
     conversion.end().map_err(|error| unwritable(args, &error))?;
-    conversion.report.summary(conversion.records, started.elapsed());
+    conversion
+        .report
+        .summary(conversion.records, started.elapsed());
     Ok(conversion.report.count())
 }
 
 fn unwritable(args: &Args, error: &io::Error) -> Failure {
     match (error.kind(), &args.output) {
         (io::ErrorKind::BrokenPipe, None) => Failure::Closed,
-        (io::ErrorKind::AlreadyExists, Some(path)) => {
-            Failure::Usage(format!("`{}` exists and is not overwritten", path.display()))
-        }
+        (io::ErrorKind::AlreadyExists, Some(path)) => Failure::Usage(format!(
+            "`{}` exists and is not overwritten",
+            path.display()
+        )),
         (_, Some(path)) => Failure::File(format!("cannot write `{}`: {error}", path.display())),
         (_, None) => Failure::File(format!("cannot write to standard output: {error}")),
     }
@@ -167,10 +175,7 @@ fn envelope(args: &Args) -> Envelope {
     }
 }
 
-fn codecs(
-    args: &Args,
-    formats: &Formats,
-) -> Result<(Arc<dyn Decode>, Arc<dyn Encode>), Failure> {
+fn codecs(args: &Args, formats: &Formats) -> Result<(Arc<dyn Decode>, Arc<dyn Encode>), Failure> {
     let missing = |name: &str| Failure::Usage(format!("unknown format `{name}`"));
     let from = formats.get(&args.from).ok_or_else(|| missing(&args.from))?;
     let to = formats.get(&args.to).ok_or_else(|| missing(&args.to))?;
@@ -200,9 +205,17 @@ fn setup<'a>(args: &Args, mapping: Option<&'a Arc<SourceText>>) -> Setup<'a> {
 
 fn unusable(mapping: Option<&Arc<SourceText>>, error: &FormatError) -> Failure {
     match (error, mapping) {
-        (FormatError::Mapping { line, column, reason }, Some(file)) => Failure::Problem(Box::new(
-            Problem::error(Some(mapping_place(file, *line, *column)), reason.clone()),
-        )),
+        (
+            FormatError::Mapping {
+                line,
+                column,
+                reason,
+            },
+            Some(file),
+        ) => Failure::Problem(Box::new(Problem::error(
+            Some(mapping_place(file, *line, *column)),
+            reason.clone(),
+        ))),
         _ => Failure::Usage(error.to_string()),
     }
 }
@@ -217,7 +230,9 @@ fn mapping(
 ) -> Result<Option<Arc<SourceText>>, Failure> {
     match (format.needs_mapping, path) {
         (false, None) => Ok(None),
-        (false, Some(_)) => Err(Failure::Usage(format!("`{side} {name}` takes no mapping file"))),
+        (false, Some(_)) => Err(Failure::Usage(format!(
+            "`{side} {name}` takes no mapping file"
+        ))),
         (true, None) => Err(Failure::Usage(format!(
             "`{side} {name}` needs a mapping file: `{option} FILE`"
         ))),
@@ -271,10 +286,14 @@ impl Conversion<'_> {
         if !self.encoder.writes().contains(&record.kind()) {
             return Err(Inexpressible {
                 field: "record",
-                reason: format!("the output cannot say {}", crate::config::record_word(record.kind())),
+                reason: format!(
+                    "the output cannot say {}",
+                    crate::config::record_word(record.kind())
+                ),
             });
         }
-        self.encoder.record(&self.envelope, record, &mut self.buffer)
+        self.encoder
+            .record(&self.envelope, record, &mut self.buffer)
     }
 
     fn flush(&mut self) -> Result<(), Halt> {

@@ -75,7 +75,10 @@ fn finding_text(file: &str, finding: &Finding) -> String {
         _ => format!("{file}: {}", finding.place),
     };
     let severity = paint_error(finding.severity.as_str(), paint);
-    let field = finding.field.as_ref().map_or_else(String::new, |field| format!(" in `{field}`:"));
+    let field = finding
+        .field
+        .as_ref()
+        .map_or_else(String::new, |field| format!(" in `{field}`:"));
     format!("{place}: {severity}:{field} {}", finding.reason)
 }
 
@@ -99,9 +102,16 @@ mod tests {
 
     #[test]
     fn findings_read_like_those_of_a_compiler() {
-        let finding = Finding::error("bad_value", Place::at(99, 12), "`x` is no number").in_field("value");
-        assert_eq!(finding_text("a.csv", &finding), "a.csv:12: error: in `value`: `x` is no number");
+        let finding =
+            Finding::error("bad_value", Place::at(99, 12), "`x` is no number").in_field("value");
+        assert_eq!(
+            finding_text("a.csv", &finding),
+            "a.csv:12: error: in `value`: `x` is no number"
+        );
         let finding = Finding::warning("odd", Place::at(99, 0), "odd");
-        assert_eq!(finding_text("a.xml", &finding), "a.xml: byte 99: warning: odd");
+        assert_eq!(
+            finding_text("a.xml", &finding),
+            "a.xml: byte 99: warning: odd"
+        );
     }
 }

@@ -46,7 +46,9 @@ impl Target {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Stdout => io::stdout().lock().write_all(bytes),
-            Self::File { part: Some(part), .. } => part.write_all(bytes),
+            Self::File {
+                part: Some(part), ..
+            } => part.write_all(bytes),
             Self::File { part: None, .. } => Ok(()),
         }
     }
@@ -56,9 +58,10 @@ impl Target {
         match self {
             Self::Stdout => io::stdout().lock().flush(),
             Self::File { part, path } => match part.take() {
-                Some(part) => {
-                    part.persist_noclobber(path).map(drop).map_err(|error| error.error)
-                }
+                Some(part) => part
+                    .persist_noclobber(path)
+                    .map(drop)
+                    .map_err(|error| error.error),
                 None => Ok(()),
             },
         }

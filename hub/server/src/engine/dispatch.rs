@@ -1,0 +1,300 @@
+//! Delivers what waits for one endpoint: lanes in parallel, at the endpoint's rate, with patience.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub_core::{Backoff, Circuit, CircuitState, MessageId, Sink, SinkError, TokenBucket};
+use hub_model::Instant;
+use hub_store::StoreError;
+use hub_store::messages::{DeliveryOutcome, PendingDelivery};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use super::intake::random;
+use super::lanes::Lanes;
+use super::send::{EndpointHealth, attempt, judge};
+use super::{Hub, IDLE_POLL, STORE_PAUSE};
+use crate::config::{SinkEntry, WhenParked};
+
+/// Deliveries of one endpoint kept in memory.
+const MAX_IN_MEMORY: usize = 2_048;
+/// Deliveries fetched at once.
+const PAGE: usize = 512;
+/// Back-off between attempts to set a sink up (a secret is missing, say).
+const RECONNECT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// Delivers to an endpoint until the engine stops.
+pub(super) async fn run(hub: Hub, entry: SinkEntry) {
+    let mut failures = 0;
+    let sink: Arc<dyn Sink> = loop {
+        match entry
+            .adapter
+            .connect(&hub.adapter_context(&entry.name))
+            .await
+        {
+            Ok(sink) => break sink.into(),
+            Err(problem) => {
+                failures += 1;
+                if failures == 1 {
+                    error!(sink = %entry.name, %problem, "sink cannot be set up; its deliveries wait");
+                }
+                if !hub.pause(RECONNECT.pause(failures, random())).await {
+                    return;
+                }
+            }
+        }
+    };
+    Dispatcher::new(hub, entry, sink).run().await;
+}
+
+/// What came of one attempt.
+struct Report {
+    delivery: PendingDelivery,
+    outcome: DeliveryOutcome,
+    health: EndpointHealth,
+}
+
+struct Dispatcher {
+    hub: Hub,
+    entry: SinkEntry,
+    sink: Arc<dyn Sink>,
+    lanes: Lanes,
+    circuit: Circuit,
+    bucket: Option<TokenBucket>,
+    attempts: JoinSet<Report>,
+    /// Everything up to this delivery was looked at once.
+    newest: Option<MessageId>,
+    /// Where the slow second look stands, for what was released or left in the store.
+    sweep: Option<MessageId>,
+}
+
+impl Dispatcher {
+    fn new(hub: Hub, entry: SinkEntry, sink: Arc<dyn Sink>) -> Self {
+        Self {
+            circuit: Circuit::new(entry.circuit),
+            bucket: entry.rate.map(TokenBucket::new),
+            hub,
+            entry,
+            sink,
+            lanes: Lanes::default(),
+            attempts: JoinSet::new(),
+            newest: None,
+            sweep: None,
+        }
+    }
+
+    async fn run(mut self) {
+        let waker = self.hub.wakers.of(&self.entry.name);
+        let mut look = true;
+        while !self.hub.stop.is_cancelled() {
+            if look {
+                if let Err(problem) = self.fetch().await {
+                    warn!(sink = %self.entry.name, %problem, "deliveries wait: the store refused");
+                    self.hub.pause(STORE_PAUSE).await;
+                    continue;
+                }
+            }
+            let wait = self.start_attempts();
+            look = tokio::select! {
+                () = self.hub.stop.cancelled() => false,
+                Some(report) = self.attempts.join_next(), if !self.attempts.is_empty() => {
+                    self.take_report(report).await;
+                    while let Some(report) = self.attempts.try_join_next() {
+                        self.take_report(report).await;
+                    }
+                    self.lanes.len() < PAGE
+                }
+                () = waker.notified() => true,
+                () = tokio::time::sleep(wait) => {
+                    self.look_again().await;
+                    true
+                }
+            };
+        }
+        while let Some(report) = self.attempts.join_next().await {
+            self.take_report(report).await;
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.hub.store.clock().now()
+    }
+
+    /// Fetches deliveries that are new since the last look.
+    async fn fetch(&mut self) -> Result<(), StoreError> {
+        while self.lanes.len() + PAGE <= MAX_IN_MEMORY {
+            let page = self.page(self.newest).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            self.newest = Some(last.id);
+            let full = page.len() == PAGE;
+            self.take_in(page).await?;
+            if !full {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A second look at one page of what is open: deliveries that an operator released, and those
+    /// that had no room before.
+    async fn look_again(&mut self) {
+        if self.lanes.len() + PAGE > MAX_IN_MEMORY {
+            return;
+        }
+        let Ok(page) = self.page(self.sweep).await else {
+            return;
+        };
+        self.sweep = if page.len() == PAGE {
+            page.last().map(|delivery| delivery.id)
+        } else {
+            None
+        };
+        let _ = self.take_in(page).await;
+    }
+
+    async fn page(&self, after: Option<MessageId>) -> Result<Vec<PendingDelivery>, StoreError> {
+        let lanes_wait = self.entry.when_parked == WhenParked::Wait;
+        self.hub
+            .store
+            .open_deliveries(&self.entry.name, after, PAGE, lanes_wait)
+            .await
+    }
+
+    async fn take_in(&mut self, page: Vec<PendingDelivery>) -> Result<(), StoreError> {
+        let taken = page.into_iter().filter_map(|delivery| {
+            let ids = (delivery.id, delivery.message_id);
+            self.lanes.add(delivery).then_some(ids)
+        });
+        let taken: Vec<_> = taken.collect();
+        if taken.is_empty() {
+            Ok(())
+        } else {
+            self.hub.store.mark_sending(taken).await
+        }
+    }
+
+    /// Starts what may be sent now. Returns how long to wait for more.
+    fn start_attempts(&mut self) -> Duration {
+        loop {
+            let now = self.now();
+            let state = self.circuit.state(now);
+            let allowed = match state {
+                CircuitState::Closed => self.entry.parallel.max(1),
+                CircuitState::Probing => 1,
+                CircuitState::OpenUntil(until) => return until_or_poll(now, Some(until)),
+            };
+            if self.attempts.len() >= allowed {
+                return IDLE_POLL;
+            }
+            let Some(delivery) = self.lanes.take(now) else {
+                return until_or_poll(now, self.lanes.next_due());
+            };
+            if let Some(Err(next)) = self.bucket.as_mut().map(|bucket| bucket.take(now)) {
+                self.lanes.put_back(delivery);
+                return until_or_poll(now, Some(next));
+            }
+            self.start(delivery, state == CircuitState::Probing);
+        }
+    }
+
+    fn start(&mut self, delivery: PendingDelivery, is_probe: bool) {
+        let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
+        self.attempts.spawn(async move {
+            let result: Result<String, SinkError> = attempt(&hub, &sink, &delivery).await;
+            let now = hub.store.clock().now();
+            let (outcome, health) = judge(result, &delivery, policy, is_probe, now, random());
+            // Until the outcome is on disk the lane must not go on: a restart would send the older
+            // delivery after the newer one.
+            while let Err(problem) = hub.store.settle(&delivery, outcome.clone()).await {
+                warn!(delivery_id = %delivery.id, %problem, "outcome of an attempt cannot be stored yet");
+                if !hub.pause(STORE_PAUSE).await {
+                    break;
+                }
+            }
+            Report { delivery, outcome, health }
+        });
+    }
+
+    async fn take_report(&mut self, report: Result<Report, tokio::task::JoinError>) {
+        // A sink that panics is a defect of ours; its delivery is found again by the second look
+        // after a restart.
+        let Ok(Report {
+            mut delivery,
+            outcome,
+            health,
+        }) = report
+        else {
+            error!(sink = %self.entry.name, "an attempt to deliver failed on its own account; this is a defect");
+            return;
+        };
+        self.judge_endpoint(&health, &outcome);
+        match outcome {
+            DeliveryOutcome::Delivered { .. } => self.next_of_lane(&delivery).await,
+            DeliveryOutcome::Failed { due, counts, .. } => {
+                delivery.due = due;
+                delivery.attempts += u32::from(counts);
+                self.lanes.put_back(delivery);
+            }
+            DeliveryOutcome::Parked { note } => {
+                warn!(sink = %self.entry.name, delivery_id = %delivery.id, note, "delivery is parked");
+                match self.entry.when_parked {
+                    WhenParked::Wait => self.lanes.block(&delivery),
+                    WhenParked::GoOn => self.next_of_lane(&delivery).await,
+                }
+            }
+        }
+    }
+
+    fn judge_endpoint(&mut self, health: &EndpointHealth, outcome: &DeliveryOutcome) {
+        let now = self.now();
+        let pause = match health {
+            EndpointHealth::Answered => {
+                if self.circuit.succeeded() {
+                    info!(sink = %self.entry.name, "endpoint answers again");
+                }
+                None
+            }
+            EndpointHealth::Silent { pause } => {
+                if self.circuit.failed(now) {
+                    let reason = match outcome {
+                        DeliveryOutcome::Failed { note, .. } | DeliveryOutcome::Parked { note } => {
+                            note.as_str()
+                        }
+                        DeliveryOutcome::Delivered { .. } => "",
+                    };
+                    error!(sink = %self.entry.name, reason, "endpoint does not answer; its deliveries wait");
+                }
+                *pause
+            }
+            EndpointHealth::Busy { pause } => Some(pause.unwrap_or(STORE_PAUSE)),
+        };
+        if let Some(pause) = pause {
+            let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
+            self.circuit
+                .pause_until(Instant::from_micros(now.micros().saturating_add(micros)));
+        }
+    }
+
+    /// A lane goes on; what did not fit into memory is fetched.
+    async fn next_of_lane(&mut self, delivery: &PendingDelivery) {
+        let Some(lane) = self.lanes.done(delivery) else {
+            return;
+        };
+        let store = &self.hub.store;
+        let rest = store
+            .open_deliveries_of_lane(&self.entry.name, lane, Some(delivery.id), PAGE)
+            .await;
+        // If the store refuses, the second look finds them.
+        if let Ok(rest) = rest {
+            let _ = self.take_in(rest).await;
+        }
+    }
+}
+
+/// Until an instant, but never longer than the safety net.
+fn until_or_poll(now: Instant, until: Option<Instant>) -> Duration {
+    let Some(until) = until else { return IDLE_POLL };
+    Duration::from_micros(until.micros_since(now).max(0).cast_unsigned()).min(IDLE_POLL)
+}

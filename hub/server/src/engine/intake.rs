@@ -1,0 +1,224 @@
+//! Takes messages from a source: stages the content, claims it durably, and only then answers.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub_core::{Arrival, Backoff, Body, IncomingMessage, Settlement, Source, SourceError};
+use hub_model::mapping::Decode;
+use hub_store::content::{ContentStore, MAX_INLINE_BYTES, Staged};
+use hub_store::messages::{Acceptance, NewMessage};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::Hub;
+use crate::config::{Inbound, SourceEntry};
+
+/// Back-off between attempts to connect a source.
+const RECONNECT: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
+/// How long a sender is asked to wait when we cannot store.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Bytes of a message in which its format may find the partner's own id.
+const HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of a stream handed to the disk at a time.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Runs a source until the engine stops.
+pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Inbound) {
+    let intake = Arc::new(Intake {
+        hub: hub.clone(),
+        entry,
+        route,
+    });
+    let mut failures = 0;
+    loop {
+        let context = hub.adapter_context(&intake.entry.name);
+        let problem = match intake.entry.adapter.connect(&context).await {
+            Ok(source) => {
+                failures = 0;
+                match intake.serve(source).await {
+                    Ok(()) => return,
+                    Err(problem) => problem,
+                }
+            }
+            Err(problem) => problem,
+        };
+        failures += 1;
+        if failures == 1 {
+            warn!(source = %intake.entry.name, %problem, "source is not available; trying again with back-off");
+        }
+        if !hub.pause(RECONNECT.pause(failures, random())).await {
+            return;
+        }
+    }
+}
+
+/// A number to spread pauses with; need not be good, only different.
+pub(super) fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+}
+
+struct Intake {
+    hub: Hub,
+    entry: SourceEntry,
+    route: Inbound,
+}
+
+impl Intake {
+    /// Takes messages until the engine stops or the source fails.
+    async fn serve(self: &Arc<Self>, mut source: Box<dyn Source>) -> Result<(), SourceError> {
+        info!(source = %self.entry.name, "source is connected");
+        let window = source.window().max(1);
+        let mut unsettled = JoinSet::new();
+        let ended = loop {
+            tokio::select! {
+                () = self.hub.stop.cancelled() => break Ok(()),
+                Some(_) = unsettled.join_next(), if !unsettled.is_empty() => {}
+                arrival = source.receive(), if unsettled.len() < window => match arrival {
+                    Ok(arrival) => {
+                        let intake = Arc::clone(self);
+                        unsettled.spawn(async move { intake.take(arrival).await });
+                    }
+                    Err(problem) => break Err(problem),
+                },
+            }
+        };
+        while unsettled.join_next().await.is_some() {}
+        ended
+    }
+
+    /// Stores one arrival and answers its sender.
+    async fn take(&self, arrival: Arrival) {
+        let (message, receipt) = arrival.into_parts();
+        let name = message.name.clone();
+        let settlement = match self.store(message).await {
+            Ok(Acceptance::Accepted(message_id)) => {
+                self.hub.wakers.wake(&self.entry.name);
+                Settlement::Accepted {
+                    message_id,
+                    duplicate: false,
+                }
+            }
+            Ok(Acceptance::Duplicate(message_id)) => {
+                info!(source = %self.entry.name, %message_id, name, "resend recognised");
+                Settlement::Accepted {
+                    message_id,
+                    duplicate: true,
+                }
+            }
+            Ok(Acceptance::KeyConflict(message_id)) => {
+                warn!(source = %self.entry.name, %message_id, name, "key belongs to a message with other content");
+                let reason =
+                    format!("its key belongs to message {message_id}, whose content is different");
+                Settlement::Reject { reason }
+            }
+            Err(problem) => {
+                warn!(source = %self.entry.name, name, %problem, "message could not be stored; its sender keeps it");
+                Settlement::Retry { after: RETRY_AFTER }
+            }
+        };
+        receipt.settle(settlement).await;
+    }
+
+    async fn store(&self, message: IncomingMessage) -> Result<Acceptance, hub_store::StoreError> {
+        let store = &self.hub.store;
+        let unique = store.next_id().to_string();
+        let (content, head) = stage(
+            store.content(),
+            message.body,
+            unique,
+            self.route.decoder.is_some(),
+        )
+        .await?;
+        let own_key = || {
+            self.route
+                .decoder
+                .as_ref()
+                .and_then(|decoder: &Arc<dyn Decode>| decoder.business_key(&head))
+        };
+        let business_key = message.business_key.or_else(own_key);
+        store
+            .accept(NewMessage {
+                enterprise: self.entry.enterprise.clone(),
+                source: self.entry.name.clone(),
+                name: message.name,
+                headers: message.headers,
+                media_type: message.media_type,
+                business_key,
+                content,
+            })
+            .await
+    }
+}
+
+/// Puts a body where it is safe, and returns its first bytes if they are wanted.
+async fn stage(
+    content: &ContentStore,
+    body: Body,
+    unique: String,
+    want_head: bool,
+) -> io::Result<(Staged, Vec<u8>)> {
+    let content = content.clone();
+    let head_len = if want_head { HEAD_BYTES } else { 0 };
+    match body {
+        Body::Bytes(bytes) if bytes.len() <= MAX_INLINE_BYTES => {
+            let head = bytes[..bytes.len().min(head_len)].to_vec();
+            Ok((Staged::inline(bytes), head))
+        }
+        Body::Bytes(bytes) => {
+            let head = bytes[..bytes.len().min(head_len)].to_vec();
+            let staged = blocking(move || {
+                let mut staging = content.begin(&unique)?;
+                staging.write(&bytes)?;
+                staging.finish()
+            });
+            Ok((staged.await?, head))
+        }
+        Body::File(path) => {
+            blocking(move || {
+                let staged = content.stage_file(&path, &unique)?;
+                let mut head = Vec::new();
+                std::fs::File::open(&path)?
+                    .take(head_len as u64)
+                    .read_to_end(&mut head)?;
+                Ok((staged, head))
+            })
+            .await
+        }
+        Body::Stream(stream) => stage_stream(content, stream, unique, head_len).await,
+    }
+}
+
+/// Spools a stream to disk. An error of the stream leaves nothing behind.
+async fn stage_stream(
+    content: ContentStore,
+    mut stream: std::pin::Pin<Box<dyn AsyncRead + Send>>,
+    unique: String,
+    head_len: usize,
+) -> io::Result<(Staged, Vec<u8>)> {
+    let mut staging = blocking(move || content.begin(&unique)).await?;
+    let mut head = Vec::new();
+    loop {
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        let mut limited = (&mut stream).take(PIECE_BYTES as u64);
+        if limited.read_to_end(&mut piece).await? == 0 {
+            return Ok((blocking(move || staging.finish()).await?, head));
+        }
+        let missing = head_len.saturating_sub(head.len()).min(piece.len());
+        head.extend_from_slice(&piece[..missing]);
+        staging = blocking(move || staging.write(&piece).map(|()| staging)).await?;
+    }
+}
+
+/// Runs blocking file work off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
+}

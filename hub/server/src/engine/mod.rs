@@ -1,0 +1,151 @@
+//! The engine: takes messages from sources, applies them, and delivers what they cause.
+//!
+//! One task per source takes messages in ([`intake`]), one processes what was accepted in order
+//! ([`process`]), one task per sink delivers in lanes ([`dispatch`]). They share nothing but the
+//! store and wake-up calls: whatever is lost with a process is found again in the store.
+
+mod decode;
+mod dispatch;
+mod intake;
+mod lanes;
+mod process;
+mod publish;
+mod send;
+mod wake;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub_core::files::Files;
+use hub_core::{AdapterContext, Clock, Shared};
+use hub_store::StoreError;
+use hub_store::estate::{EnterpriseId, enterprise};
+use hub_store::messages::Store;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use wake::Wakers;
+
+/// How long a stopping engine waits for what is on its way. What is cut off is done again.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Safety net: how often a task looks into the store though nobody woke it. Another process (the
+/// command line) may have changed something.
+const IDLE_POLL: Duration = Duration::from_secs(1);
+/// Pause after the store refused, so that a full disk does not make a hot loop.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the engine runs on, replaceable in tests.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The file system.
+    pub files: Arc<dyn Files>,
+    /// What adapters share, the HTTP inbox say.
+    pub shared: Shared,
+}
+
+/// What every task of the engine knows.
+#[derive(Clone)]
+struct Hub {
+    config: Arc<Config>,
+    store: Store,
+    surroundings: Surroundings,
+    enterprises: Arc<BTreeMap<String, EnterpriseId>>,
+    wakers: Wakers,
+    stop: CancellationToken,
+}
+
+impl Hub {
+    fn adapter_context(&self, name: &str) -> AdapterContext {
+        AdapterContext {
+            name: name.to_owned(),
+            base_dir: self.config.dir.clone(),
+            clock: Arc::clone(&self.surroundings.clock),
+            files: Arc::clone(&self.surroundings.files),
+            shared: self.surroundings.shared.clone(),
+        }
+    }
+
+    /// Waits, unless the engine stops. Returns whether to go on.
+    async fn pause(&self, pause: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+}
+
+/// A running engine.
+pub struct Engine {
+    hub: Hub,
+    tasks: JoinSet<()>,
+}
+
+impl Engine {
+    /// Starts all sources, processors and sinks of a configuration.
+    ///
+    /// # Errors
+    /// The store does not know the enterprises and cannot take them in.
+    pub async fn start(
+        config: Arc<Config>,
+        store: Store,
+        surroundings: Surroundings,
+    ) -> Result<Self, StoreError> {
+        let enterprises = Arc::new(register(&config, &store).await?);
+        let wakers = Wakers::new(config.sources.keys().chain(config.sinks.keys()));
+        let stop = CancellationToken::new();
+        let hub = Hub {
+            config,
+            store,
+            surroundings,
+            enterprises,
+            wakers,
+            stop,
+        };
+        let mut tasks = JoinSet::new();
+        for sink in hub.config.sinks.values() {
+            tasks.spawn(dispatch::run(hub.clone(), sink.clone()));
+        }
+        for route in hub.config.inbound.values() {
+            let Some(source) = hub.config.sources.get(&route.from) else {
+                continue;
+            };
+            tasks.spawn(process::run(hub.clone(), route.clone()));
+            tasks.spawn(intake::run(hub.clone(), source.clone(), route.clone()));
+        }
+        Ok(Self { hub, tasks })
+    }
+
+    /// Stops taking messages, finishes or hands back what is on its way, and ends.
+    pub async fn stop(mut self) {
+        self.hub.stop.cancel();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
+            tracing::warn!("some work did not end in time; it is done again at the next start");
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+/// Makes the configured enterprises known to the store.
+async fn register(
+    config: &Config,
+    store: &Store,
+) -> Result<BTreeMap<String, EnterpriseId>, StoreError> {
+    let configured: Vec<_> = config.enterprises.values().cloned().collect();
+    store
+        .db()
+        .write(move |tx| {
+            let known = |wanted: crate::config::Enterprise| {
+                Ok((
+                    wanted.name.clone(),
+                    enterprise::ensure(tx, &wanted.name, &wanted.zone)?.id,
+                ))
+            };
+            configured.into_iter().map(known).collect()
+        })
+        .await
+}

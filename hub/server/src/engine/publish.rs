@@ -1,0 +1,209 @@
+//! Turns changes of the estate into outgoing messages, by the outbound routes of an enterprise.
+
+use std::sync::Arc;
+
+use hub_core::MessageId;
+use hub_model::mapping::Envelope;
+use hub_model::{Finding, Instant, Place, Zone};
+use hub_store::messages::{Change, NewDelivery, NewPart, Publication, Publish};
+
+use crate::config::{Batch, Outbound};
+
+/// The outbound routes of one enterprise.
+pub(super) struct Publisher {
+    pub(super) routes: Vec<Arc<Outbound>>,
+    pub(super) zone: Zone,
+    pub(super) now: Instant,
+}
+
+impl Publisher {
+    fn envelope(&self, message: MessageId) -> Envelope {
+        Envelope {
+            message_id: message.to_string(),
+            created: self.now,
+            zone: self.zone.clone(),
+        }
+    }
+
+    /// The changes that a route tells about.
+    fn selected<'a, 'c>(
+        route: &Outbound,
+        changes: &'a [Change<'c>],
+        findings: &mut Vec<Finding>,
+    ) -> Vec<&'a Change<'c>> {
+        let writes = route.encoder.writes();
+        let mut selected = Vec::new();
+        for change in changes {
+            if !route.on.contains(&change.event.kind) || !writes.contains(&change.record.kind()) {
+                continue;
+            }
+            match route
+                .filter
+                .as_ref()
+                .map_or(Ok(true), |filter| filter.matches(change.record))
+            {
+                Ok(true) => selected.push(change),
+                Ok(false) => {}
+                Err(reason) => findings.push(not_published(
+                    route,
+                    &change.event.subject,
+                    "filter",
+                    &reason,
+                )),
+            }
+        }
+        selected
+    }
+
+    /// Encodes records one after the other; what the format cannot say becomes a finding.
+    fn encode(
+        &self,
+        route: &Outbound,
+        envelope: &Envelope,
+        changes: &[&Change<'_>],
+        out: &mut Vec<u8>,
+        findings: &mut Vec<Finding>,
+    ) -> usize {
+        let mut written = 0;
+        for change in changes {
+            match route.encoder.record(envelope, change.record, out) {
+                Ok(()) => written += 1,
+                Err(problem) => {
+                    findings.push(not_published(
+                        route,
+                        &change.event.subject,
+                        problem.field,
+                        &problem.reason,
+                    ));
+                }
+            }
+        }
+        written
+    }
+
+    fn document(
+        &self,
+        route: &Outbound,
+        envelope: &Envelope,
+        changes: &[&Change<'_>],
+        findings: &mut Vec<Finding>,
+    ) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        route.encoder.head(envelope, &mut bytes);
+        if self.encode(route, envelope, changes, &mut bytes, findings) == 0 {
+            return None;
+        }
+        route.encoder.tail(envelope, &mut bytes);
+        Some(bytes)
+    }
+}
+
+impl Publish for Publisher {
+    fn publish(&self, message: MessageId, changes: &[Change<'_>], whole: bool) -> Publication {
+        let mut publication = Publication::default();
+        if changes.is_empty() {
+            return publication;
+        }
+        let envelope = self.envelope(message);
+        for route in &self.routes {
+            let selected = Self::selected(route, changes, &mut publication.findings);
+            if selected.is_empty() {
+                continue;
+            }
+            let findings = &mut publication.findings;
+            match route.batch {
+                Batch::Record => {
+                    for change in selected {
+                        if let Some(bytes) = self.document(route, &envelope, &[change], findings) {
+                            let subject = &change.event.subject;
+                            publication.deliveries.extend(deliveries(
+                                route,
+                                subject,
+                                subject,
+                                Some(bytes),
+                            ));
+                        }
+                    }
+                }
+                Batch::Message if whole => {
+                    let (subject, lane) = subject_and_lane(route, &selected);
+                    if let Some(bytes) = self.document(route, &envelope, &selected, findings) {
+                        publication.deliveries.extend(deliveries(
+                            route,
+                            &subject,
+                            &lane,
+                            Some(bytes),
+                        ));
+                    }
+                }
+                Batch::Message => {
+                    let mut bytes = Vec::new();
+                    if self.encode(route, &envelope, &selected, &mut bytes, findings) > 0 {
+                        publication.parts.push(NewPart {
+                            route: route.name.clone(),
+                            bytes,
+                        });
+                    }
+                }
+            }
+        }
+        publication
+    }
+
+    fn complete(&self, message: MessageId, route: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        let Some(route) = self.routes.iter().find(|known| known.name == route) else {
+            // The route was taken out of the configuration while its document was being made.
+            return (head, tail, Vec::new());
+        };
+        let envelope = self.envelope(message);
+        route.encoder.head(&envelope, &mut head);
+        route.encoder.tail(&envelope, &mut tail);
+        (
+            head,
+            tail,
+            deliveries(route, "", &route_lane(route), None).collect(),
+        )
+    }
+}
+
+/// A document about one business object goes in that object's lane; one about several must keep
+/// its order against all others of the route.
+fn subject_and_lane(route: &Outbound, changes: &[&Change<'_>]) -> (String, String) {
+    let first = &changes[0].event.subject;
+    if changes.iter().all(|change| change.event.subject == *first) {
+        (first.to_string(), first.to_string())
+    } else {
+        (String::new(), route_lane(route))
+    }
+}
+
+fn route_lane(route: &Outbound) -> String {
+    format!("route:{}", route.name)
+}
+
+fn deliveries<'a>(
+    route: &'a Outbound,
+    subject: &'a str,
+    lane: &'a str,
+    bytes: Option<Vec<u8>>,
+) -> impl Iterator<Item = NewDelivery> + 'a {
+    let body = bytes.map(bytes::Bytes::from);
+    route.to.iter().map(move |endpoint| NewDelivery {
+        route: route.name.clone(),
+        endpoint: endpoint.clone(),
+        lane: lane.to_owned(),
+        subject: subject.to_owned(),
+        media_type: route.encoder.media_type().to_owned(),
+        extension: route.encoder.extension().to_owned(),
+        body: body.clone(),
+    })
+}
+
+fn not_published(route: &Outbound, subject: &str, field: &str, reason: &str) -> Finding {
+    let reason = format!(
+        "route `{}` cannot tell about {subject}: {reason}",
+        route.name
+    );
+    Finding::warning("not_published", Place::default(), reason).in_field(field)
+}
