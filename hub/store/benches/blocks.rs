@@ -117,7 +117,7 @@ fn value(meter: usize, slot: usize, day: i64) -> Option<Decimal> {
     random ^= random >> 7;
     random ^= random << 17;
     let evening = if (68..88).contains(&slot) { 3 } else { 1 };
-    let kettle = if random % 31 == 0 { 480 } else { 0 };
+    let kettle = if random.is_multiple_of(31) { 480 } else { 0 };
     Decimal::new((60 + random % (60 * evening) + kettle) as i64, 3)
 }
 

@@ -69,7 +69,11 @@ fn day(seed: u64, spread: u64) -> DayBlock {
         random ^= random >> 7;
         random ^= random << 17;
         let evening = if (68..88).contains(&i) { 3 } else { 1 };
-        let kettle = if random % 31 == 0 { 8 * spread } else { 0 };
+        let kettle = if random.is_multiple_of(31) {
+            8 * spread
+        } else {
+            0
+        };
         let value = if spread == 1 {
             0
         } else {

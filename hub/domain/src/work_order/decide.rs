@@ -150,10 +150,10 @@ fn upsert(known: &Known, incoming: &WorkOrder) -> Decision {
 }
 
 fn cancel(known: &Known, incoming: &WorkOrder) -> Decision {
-    if let (Some(newest), Some(revision)) = (known.order.revision, incoming.revision) {
-        if revision < newest {
-            return Decision::Superseded(stale(incoming, revision, newest));
-        }
+    if let (Some(newest), Some(revision)) = (known.order.revision, incoming.revision)
+        && revision < newest
+    {
+        return Decision::Superseded(stale(incoming, revision, newest));
     }
     if standing(known) == WorkOrderStatus::Cancelled {
         return Decision::Unchanged;

@@ -75,10 +75,18 @@ fn find(
     if let Some(found) = names::find(tx, enterprise, ObjectKind::Device, &incoming.id)? {
         return Ok(Some(found));
     }
-    match incoming.serial_number.as_deref() {
-        Some(serial) => names::find_id(tx, enterprise, ObjectKind::Device, serial),
-        None => Ok(None),
-    }
+    let Some(serial) = incoming.serial_number.as_deref() else {
+        return Ok(None);
+    };
+    let Some(found) = names::find_id(tx, enterprise, ObjectKind::Device, serial)? else {
+        return Ok(None);
+    };
+    // Makers number their meters independently of each other.
+    let known = load(tx, enterprise, &found)?;
+    let maker = known.and_then(|known| known.device.manufacturer);
+    let differs =
+        maker.is_some() && incoming.manufacturer.is_some() && maker != incoming.manufacturer;
+    Ok((!differs).then_some(found))
 }
 
 /// Replaces the named usage point by the one that is known, and returns its id. One that is not
@@ -143,6 +151,8 @@ fn change(
     merged.id = names::united(&known.device.id, &incoming.id);
     if merged != known.device {
         save(tx, scope, place, found, &merged, link)?;
+    }
+    if merged != known.device || incoming.id.id() != Some(found.name.as_str()) {
         learn(tx, scope, found, incoming)?;
     }
     if !changed.is_empty() {

@@ -50,14 +50,8 @@ pub(super) fn apply(
     merged.id = names::united(&known.id, &incoming.id);
     if merged != known {
         save(tx, scope, place, &found, &merged)?;
-        names::learn(
-            tx,
-            enterprise,
-            ObjectKind::UsagePoint,
-            &found,
-            &incoming.id,
-            None,
-        )?;
+        let kind = ObjectKind::UsagePoint;
+        names::learn(tx, enterprise, kind, &found, &incoming.id, None)?;
     }
     if !changed.is_empty() {
         effect.happened(EventKind::UsagePointChanged, &subject(&found.name));
