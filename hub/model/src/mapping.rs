@@ -146,8 +146,11 @@ pub struct Segment {
     /// Offset of the first byte after this part: where a later run may go on.
     pub end: u64,
     /// Decodes the part.
-    pub decode: Box<dyn FnOnce(&mut dyn Records) -> Result<(), Halt> + Send>,
+    pub decode: DecodeSegment,
 }
+
+/// Decodes one part of a payload, with all it needs inside.
+pub type DecodeSegment = Box<dyn FnOnce(&mut dyn Records) -> Result<(), Halt> + Send>;
 
 /// What an encoder may write in a document's head.
 #[derive(Debug, Clone)]

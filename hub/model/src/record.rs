@@ -3,6 +3,10 @@
 use crate::{EndDevice, EndDeviceEvent, ReadingBlock, UsagePoint, WorkOrder};
 
 /// One canonical record.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "readings are nearly all records; a box each would only cost"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// Readings; counts as as many records as it has readings.

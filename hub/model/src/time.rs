@@ -288,10 +288,10 @@ impl Zone {
         if name == "UTC" {
             return Ok(Self::utc());
         }
-        if let Ok(Some(seconds)) = parse_offset(name.as_bytes()) {
-            if let Ok(offset) = jiff::tz::Offset::from_seconds(seconds) {
-                return Ok(Self(TimeZone::fixed(offset)));
-            }
+        if let Ok(Some(seconds)) = parse_offset(name.as_bytes())
+            && let Ok(offset) = jiff::tz::Offset::from_seconds(seconds)
+        {
+            return Ok(Self(TimeZone::fixed(offset)));
         }
         TimeZone::get(name)
             .map(Self)
