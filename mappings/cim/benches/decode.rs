@@ -1,7 +1,7 @@
 //! How many readings a second: bare quick-xml, `decode()`, and `segments()` over two threads.
 //!
 //! `cargo bench -p mapping-cim`. The document is about 200 MB, made the same every time; set
-//! `MB` for another size. Each mode runs three times; the best is what the machine can do.
+//! `MB` for another size, `ONLY` for the modes with a word in their name. Each mode runs three times; the best is what the machine can do.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant as Clock};
@@ -74,7 +74,8 @@ fn main() {
         ("segments(), one thread", &|| segments(&decoder, &text, 1)),
         ("segments(), two threads", &|| segments(&decoder, &text, 2)),
     ];
-    for (name, mode) in modes {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for (name, mode) in modes.into_iter().filter(|(name, _)| name.contains(&only)) {
         assert_eq!(measure(name, bytes, mode), expected, "{name}");
     }
     measure("segments(), cutting only (parts)", bytes, || {

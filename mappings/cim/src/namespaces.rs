@@ -62,10 +62,11 @@ impl Namespaces {
     /// What a prefix (empty for none) means here.
     #[inline]
     pub(crate) fn resolve(&mut self, prefix: &[u8]) -> Vocabulary {
-        if let Some((known, vocabulary)) = &self.recent {
-            if **known == *prefix {
-                return *vocabulary;
-            }
+        if let Some((known, vocabulary)) = &self.recent
+            && known.len() == prefix.len()
+            && (prefix.is_empty() || **known == *prefix)
+        {
+            return *vocabulary;
         }
         let vocabulary = self
             .find(prefix)

@@ -68,6 +68,7 @@ pub(crate) const VALID_ROOTS: &str = "expected `MeterReadings` in `http://iec.ch
      `Payload` of an IEC 61968-100 message";
 
 /// The element with this local name in this vocabulary.
+#[inline]
 pub(crate) fn element(vocabulary: Vocabulary, local: &[u8]) -> Element {
     match vocabulary {
         Vocabulary::Profile => profile_element(local),
@@ -81,42 +82,52 @@ pub(crate) fn element(vocabulary: Vocabulary, local: &[u8]) -> Element {
     }
 }
 
+/// Says which of the names of one length it is, comparing whole words instead of byte by byte:
+/// this is asked for every element.
+macro_rules! one_of {
+    ($local:ident, $length:literal, $($name:literal => $element:ident,)+) => {{
+        let Ok(local) = <&[u8; $length]>::try_from($local) else {
+            return Element::Other;
+        };
+        $(if local == $name { return Element::$element; })+
+        Element::Other
+    }};
+}
+
+#[inline]
 fn profile_element(local: &[u8]) -> Element {
-    match local {
-        b"IntervalReadings" => Element::IntervalReadings,
-        b"timeStamp" => Element::TimeStamp,
-        b"value" => Element::Value,
-        b"ReadingQualities" => Element::ReadingQualities,
-        b"ReadingQualityType" => Element::ReadingQualityType,
-        b"ReadingType" => Element::ReadingType,
-        b"Readings" => Element::Readings,
-        b"IntervalBlocks" => Element::IntervalBlocks,
-        b"MeterReading" => Element::MeterReading,
-        b"MeterReadings" => Element::MeterReadings,
-        b"Meter" => Element::Meter,
-        b"UsagePoint" => Element::UsagePoint,
-        b"mRID" => Element::MRid,
-        b"Names" => Element::Names,
-        b"name" => Element::Name,
-        b"NameType" => Element::NameType,
-        b"NameTypeAuthority" => Element::NameTypeAuthority,
-        b"reportedDateTime" => Element::ReportedDateTime,
-        b"source" => Element::Source,
-        b"reason" => Element::Reason,
-        b"comment" => Element::Comment,
-        b"timePeriod" => Element::TimePeriod,
-        b"start" => Element::Start,
-        b"end" => Element::End,
-        b"EndDeviceEvents" => Element::EndDeviceEvents,
-        b"EndDeviceEvent" => Element::EndDeviceEvent,
-        b"EndDeviceEventType" => Element::EndDeviceEventType,
-        b"EndDeviceEventDetails" => Element::EndDeviceEventDetails,
-        b"Assets" => Element::Assets,
-        b"createdDateTime" => Element::CreatedDateTime,
-        b"severity" => Element::Severity,
-        b"category" => Element::Category,
-        b"status" => Element::Status,
-        b"dateTime" => Element::DateTime,
+    match local.len() {
+        3 => one_of!(local, 3, b"end" => End,),
+        4 => one_of!(local, 4, b"mRID" => MRid, b"name" => Name,),
+        5 => {
+            one_of!(local, 5, b"value" => Value, b"Meter" => Meter, b"Names" => Names, b"start" => Start,)
+        }
+        6 => {
+            one_of!(local, 6, b"source" => Source, b"reason" => Reason, b"Assets" => Assets, b"status" => Status,)
+        }
+        7 => one_of!(local, 7, b"comment" => Comment,),
+        8 => {
+            one_of!(local, 8, b"Readings" => Readings, b"NameType" => NameType, b"severity" => Severity, b"category" => Category, b"dateTime" => DateTime,)
+        }
+        9 => one_of!(local, 9, b"timeStamp" => TimeStamp,),
+        10 => one_of!(local, 10, b"UsagePoint" => UsagePoint, b"timePeriod" => TimePeriod,),
+        11 => one_of!(local, 11, b"ReadingType" => ReadingType,),
+        12 => one_of!(local, 12, b"MeterReading" => MeterReading,),
+        13 => one_of!(local, 13, b"MeterReadings" => MeterReadings,),
+        14 => {
+            one_of!(local, 14, b"IntervalBlocks" => IntervalBlocks, b"EndDeviceEvent" => EndDeviceEvent,)
+        }
+        15 => {
+            one_of!(local, 15, b"EndDeviceEvents" => EndDeviceEvents, b"createdDateTime" => CreatedDateTime,)
+        }
+        16 => {
+            one_of!(local, 16, b"IntervalReadings" => IntervalReadings, b"ReadingQualities" => ReadingQualities, b"reportedDateTime" => ReportedDateTime,)
+        }
+        17 => one_of!(local, 17, b"NameTypeAuthority" => NameTypeAuthority,),
+        18 => {
+            one_of!(local, 18, b"ReadingQualityType" => ReadingQualityType, b"EndDeviceEventType" => EndDeviceEventType,)
+        }
+        21 => one_of!(local, 21, b"EndDeviceEventDetails" => EndDeviceEventDetails,),
         _ => Element::Other,
     }
 }

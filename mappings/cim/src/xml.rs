@@ -210,11 +210,8 @@ impl<'p> Xml<'p> {
     #[inline]
     pub(crate) fn read_text(&mut self) -> Result<(), Stop> {
         self.begin_text();
-        loop {
-            match self.next()? {
-                Token::Open(_) => self.skip()?,
-                Token::Close | Token::End => break,
-            }
+        while let Token::Open(_) = self.next()? {
+            self.skip()?;
         }
         self.collecting = false;
         Ok(())

@@ -1,5 +1,7 @@
 //! Every folder of `fixtures/cim`: `input.xml` yields `expected.jsonl`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+
 mod common;
 
 use std::fs;

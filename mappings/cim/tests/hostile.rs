@@ -1,5 +1,7 @@
 //! Documents built to exhaust or mislead a parser: they end in one clear finding, at once.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Large meter readings, parts, and going on after some of them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+
 mod common;
 
 use std::io::{self, Read};

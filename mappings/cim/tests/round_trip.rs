@@ -1,5 +1,7 @@
 //! decode ∘ encode: readings, values, qualities, details and names survive.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+
 mod common;
 
 use hub_model::mapping::{Encode, Envelope};

@@ -102,9 +102,9 @@ impl Walk<'_> {
     }
 
     fn interval_reading(&mut self, gathered: &mut Gathered, block: &mut Block) -> Result<(), Stop> {
-        let draft = self.draft(ReadingKind::Interval)?;
+        let mut draft = self.draft(ReadingKind::Interval)?;
         let line = block.line_of(draft.place.line);
-        let Some(mut reading) = self.finish(draft)? else {
+        let Some(mut reading) = self.finish(&mut draft)? else {
             return Ok(());
         };
         reading.line = line;

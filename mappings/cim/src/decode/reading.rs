@@ -109,7 +109,7 @@ impl Walk<'_> {
 
     /// Makes a reading of a draft; its quality and line are still to be set. `None`: it was
     /// rejected with a finding.
-    pub(super) fn finish(&mut self, mut draft: Draft) -> Result<Option<Reading>, Stop> {
+    pub(super) fn finish(&mut self, draft: &mut Draft) -> Result<Option<Reading>, Stop> {
         let at = draft.at.or(draft.period_end);
         if at.is_none() {
             let reason = "no time stamp, expected `<timeStamp>2026-03-29T00:15:00Z</timeStamp>`, \

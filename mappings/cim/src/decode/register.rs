@@ -23,7 +23,7 @@ impl Walk<'_> {
             None => None,
         };
         let place = draft.place.clone();
-        let Some(reading) = self.finish(draft)? else {
+        let Some(reading) = self.finish(&mut draft)? else {
             return Ok(());
         };
         let Some(reading_type) = reading_type else {

@@ -1,6 +1,10 @@
 //! What the tests share: decoding in every way there is, and comparing.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not marked as tests"
+)]
 
 pub(crate) mod describe;
 
