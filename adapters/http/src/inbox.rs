@@ -1,0 +1,76 @@
+//! The connected sources behind the hub's listener.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::Response;
+use hub_core::{Arrival, Clock, TokenBucket};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::body::Bounds;
+use crate::credentials::Credentials;
+use crate::receive::{MESSAGES, unknown_source};
+
+/// The HTTP sources that are connected, by name: one per hub, in `hub_core::Shared`.
+#[derive(Default)]
+pub struct HttpInbox {
+    doors: RwLock<HashMap<String, Arc<Door>>>,
+}
+
+/// One connected source, seen from the listener.
+pub(crate) struct Door {
+    pub(crate) name: String,
+    /// What stands before the message id in a status URL.
+    pub(crate) status_prefix: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) bounds: Bounds,
+    pub(crate) media_types: Vec<String>,
+    pub(crate) keep: Vec<HeaderName>,
+    pub(crate) require_key: bool,
+    pub(crate) request_timeout: Duration,
+    pub(crate) rate: Option<Mutex<TokenBucket>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// One permit per unsettled message.
+    pub(crate) in_flight: Arc<Semaphore>,
+    pub(crate) arrivals: mpsc::Sender<Arrival>,
+}
+
+impl HttpInbox {
+    /// Opens a door; one of the same name, an older configuration's, is replaced.
+    pub(crate) fn open(&self, door: Arc<Door>) {
+        let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
+        doors.insert(door.name.clone(), door);
+    }
+
+    /// Closes a door, unless it was replaced already.
+    pub(crate) fn close(&self, door: &Arc<Door>) {
+        let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
+        if doors.get(&door.name).is_some_and(|d| Arc::ptr_eq(d, door)) {
+            doors.remove(&door.name);
+        }
+    }
+
+    /// Whether a request may ask about the messages of a source: its own credentials, or the same
+    /// problem document that a message would be answered with.
+    ///
+    /// # Errors
+    /// The answer to give.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the refusal is the answer, and rare"
+    )]
+    pub fn authorize(&self, source: &str, headers: &HeaderMap) -> Result<(), Response> {
+        let admitted = match self.door(source) {
+            Some(door) => door.check_credentials(headers),
+            None => Err(unknown_source()),
+        };
+        admitted.map_err(|problem| problem.response(&format!("{MESSAGES}{source}")))
+    }
+
+    pub(crate) fn door(&self, name: &str) -> Option<Arc<Door>> {
+        let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
+        doors.get(name).cloned()
+    }
+}

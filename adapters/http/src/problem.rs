@@ -1,0 +1,78 @@
+//! Problem answers: RFC 9457, `application/problem+json`.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+/// Why a request was not accepted, and what would be.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+}
+
+impl Problem {
+    /// `kind` ends the `type` URN.
+    pub(crate) fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Parts {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            header: None,
+        }))
+    }
+
+    /// With one more header.
+    pub(crate) fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.0.header = Some((name, value.into()));
+        self
+    }
+
+    /// Asks for another attempt; at least one second.
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        self.with(header::RETRY_AFTER, seconds.max(1))
+    }
+
+    /// The answer to a request for `instance`.
+    pub(crate) fn response(self, instance: &str) -> Response {
+        let parts = *self.0;
+        let json = Json {
+            r#type: format!("urn:meterhub:problem:{}", parts.kind),
+            title: parts.title,
+            status: parts.status.as_u16(),
+            detail: &parts.detail,
+            instance,
+        };
+        let body = serde_json::to_vec(&json).unwrap_or_default();
+        let mut response = Response::new(body.into());
+        *response.status_mut() = parts.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.extend(parts.header);
+        response
+    }
+}

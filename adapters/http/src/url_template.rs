@@ -1,0 +1,141 @@
+//! URLs made from a template and the message.
+
+use hub_core::OutgoingMessage;
+
+type Value = fn(&OutgoingMessage) -> String;
+
+/// What may stand in braces.
+const VALUES: &[(&str, Value)] = &[
+    ("message_id", |m| m.message_id.to_string()),
+    ("correlation_id", |m| m.correlation_id.to_string()),
+    ("subject", |m| m.subject.clone()),
+    ("route", |m| m.route.clone()),
+    ("enterprise", |m| m.enterprise.clone()),
+    ("source_name", |m| m.source_name.clone()),
+];
+
+/// A parsed template: texts and indexes in [`VALUES`].
+#[derive(Debug, Clone)]
+pub(crate) struct UrlTemplate(Vec<Part>);
+
+#[derive(Debug, Clone)]
+enum Part {
+    Text(String),
+    Value(usize),
+}
+
+impl UrlTemplate {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be valid.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (field, after) = after.split_once('}').ok_or("lacks a `}`")?;
+            let known = VALUES.iter().position(|(name, _)| *name == field);
+            let value = known.ok_or_else(|| {
+                let names: Vec<_> = VALUES.iter().map(|(n, _)| format!("`{{{n}}}`")).collect();
+                format!("`{{{field}}}` is unknown, expected {}", names.join(", "))
+            })?;
+            parts.extend([Part::Text(before.to_owned()), Part::Value(value)]);
+            rest = after;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        let template = Self(parts);
+        template.host_is_fixed()?;
+        Ok(template)
+    }
+
+    /// A message must never choose the server that it goes to, with our credentials.
+    fn host_is_fixed(&self) -> Result<(), String> {
+        let expected = "expected a URL such as `https://host/path/{message_id}`";
+        let Some(Part::Text(head)) = self.0.first() else {
+            return Err(expected.to_owned());
+        };
+        let url = reqwest::Url::parse(head).map_err(|error| format!("{error}; {expected}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("has the scheme `{}`; {expected}", url.scheme()));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("holds credentials; give them under `auth`, by reference".to_owned());
+        }
+        let after_scheme = head.split_once("://").map_or("", |(_, rest)| rest);
+        match self.0.len() > 1 && !after_scheme.contains('/') {
+            true => Err(format!("has braces in its host; {expected}")),
+            false => Ok(()),
+        }
+    }
+
+    /// The URL without the values: scheme and host are the message's own.
+    pub(crate) fn base(&self) -> Option<reqwest::Url> {
+        match self.0.first() {
+            Some(Part::Text(head)) => reqwest::Url::parse(head).ok(),
+            _ => None,
+        }
+    }
+
+    /// The URL for a message; values are percent-encoded.
+    pub(crate) fn url(&self, message: &OutgoingMessage) -> String {
+        let mut url = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => url.push_str(text),
+                Part::Value(index) => url.push_str(&encoded(&VALUES[*index].1(message))),
+            }
+        }
+        url
+    }
+}
+
+/// Percent-encodes all but the unreserved characters of RFC 3986. A value that is only dots would
+/// climb in the path, even if encoded (`%2E%2E` is `..` to URL parsers), and becomes underscores.
+pub(crate) fn encoded(value: &str) -> String {
+    use std::fmt::Write;
+    let dots = value.bytes().all(|b| b == b'.');
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' => out.push(byte.into()),
+            b'.' if dots => out.push('_'),
+            b'.' => out.push('.'),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_leave_their_place() {
+        assert_eq!(
+            encoded("work_order:47/11?x=ä"),
+            "work_order%3A47%2F11%3Fx%3D%C3%A4"
+        );
+        assert_eq!(encoded("a.b"), "a.b");
+        assert_eq!(encoded(".."), "__", "would climb in the path");
+    }
+
+    #[test]
+    fn wrong_templates_say_what_would_be_right() {
+        for (template, hint) in [
+            ("", "https://host/path"),
+            ("ftp://host/x", "scheme `ftp`"),
+            ("https://{subject}/x", "https://host/path"),
+            ("https://host{subject}/x", "braces in its host"),
+            ("https://host/{nessage_id}", "`{message_id}`"),
+            ("https://host/{message_id", "lacks a `}`"),
+            ("https://user:pw@host/", "under `auth`"),
+        ] {
+            let error = UrlTemplate::parse(template).unwrap_err();
+            assert!(error.contains(hint), "{template}: {error}");
+        }
+        assert!(UrlTemplate::parse("https://host/in/{subject}?id={message_id}").is_ok());
+    }
+}
