@@ -4,6 +4,8 @@
 //! new meters, known meters on a new day, the same day again, a day with one corrected value each,
 //! and a day as a time-major table brings it (one reading a record).
 
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use hub_core::MessageId;
@@ -36,6 +38,7 @@ async fn main() {
         db,
         zone,
         enterprise: enterprise.id,
+        messages: AtomicI64::new(0),
     };
     bench.run("new meters", by_meter(0, 0)).await;
     for day in 1..4 {
@@ -43,10 +46,19 @@ async fn main() {
     }
     bench.run("the same day again", by_meter(3, 0)).await;
     bench.run("one value corrected", by_meter(3, 7)).await;
-    let size = |name: &str| std::fs::metadata(folder.path().join(name)).map_or(0, |m| m.len());
-    bench.run("time-major rows", by_time(4)).await;
+    sizes(&path, 4);
+    let small = CHUNK * READINGS;
+    bench.run("time-major rows", by_time(4, small)).await;
+    bench
+        .run("ten times the chunk", by_time(5, 10 * small))
+        .await;
     drop(bench);
-    let connection = rusqlite::Connection::open(&path).expect("the database again");
+    sizes(&path, 6);
+}
+
+/// What the blocks of so many days take on disk.
+fn sizes(path: &Path, days: usize) {
+    let connection = rusqlite::Connection::open(path).expect("the database again");
     let stored: (i64, i64) = connection
         .query_row(
             "SELECT SUM(pgsize), SUM(payload) FROM dbstat WHERE name = 'reading_block'",
@@ -55,10 +67,9 @@ async fn main() {
         )
         .unwrap_or_default();
     println!(
-        "file {} MB; blocks {:.2} bytes a reading in pages, {:.2} in rows",
-        size("hub.db") / 1_000_000,
-        stored.0 as f64 / (5 * METERS * READINGS) as f64,
-        stored.1 as f64 / (5 * METERS * READINGS) as f64,
+        "{days} days: {:.2} bytes a reading in pages, {:.2} in rows",
+        stored.0 as f64 / (days * METERS * READINGS) as f64,
+        stored.1 as f64 / (days * METERS * READINGS) as f64,
     );
 }
 
@@ -66,17 +77,19 @@ struct Bench {
     db: Db,
     zone: Zone,
     enterprise: EnterpriseId,
+    messages: AtomicI64,
 }
 
 impl Bench {
     async fn run(&self, name: &str, chunks: Vec<Vec<(Place, Record)>>) {
         let (mut total, mut busy) = (Outcome::default(), std::time::Duration::ZERO);
         let begin = Instant::now();
-        for (number, chunk) in chunks.into_iter().enumerate() {
+        let message = self.messages.fetch_add(1, Ordering::SeqCst);
+        for chunk in chunks {
             let scope = Scope {
                 enterprise: self.enterprise,
                 zone: self.zone.clone(),
-                message_id: MessageId(900_000_000_000_000_000 + number as i64),
+                message_id: MessageId(900_000_000_000_000_000 + message),
                 now: At::from_seconds(START),
                 unknown: UnknownPolicy::Create,
             };
@@ -152,7 +165,7 @@ fn by_meter(day: i64, corrected: usize) -> Vec<Vec<(Place, Record)>> {
 }
 
 /// A record per reading, all meters of one quarter-hour after the other.
-fn by_time(day: i64) -> Vec<Vec<(Place, Record)>> {
+fn by_time(day: i64, chunk: usize) -> Vec<Vec<(Place, Record)>> {
     let records = (0..METERS * READINGS).map(|row| {
         let (slot, meter) = (row / METERS, row % METERS);
         let mut block = block(meter);
@@ -164,7 +177,7 @@ fn by_time(day: i64) -> Vec<Vec<(Place, Record)>> {
             Record::Readings(block),
         )
     });
-    chunks(records, CHUNK * READINGS)
+    chunks(records, chunk)
 }
 
 fn chunks<T>(items: impl Iterator<Item = T>, size: usize) -> Vec<Vec<T>> {

@@ -209,6 +209,39 @@ fn the_life_of_an_order() {
     }
 }
 
+/// Whatever comes to whatever is known: no step that may not be, and no effect twice.
+#[test]
+fn every_record_in_every_state_is_allowed_or_refused_and_takes_effect_once() {
+    for standing in WorkOrderStatus::ALL {
+        let mut known = created(Some(2));
+        known.order.status = Some(standing);
+        for action in WorkOrderAction::ALL {
+            for status in WorkOrderStatus::ALL.map(Some).into_iter().chain([None]) {
+                for revision in [None, Some(1), Some(2), Some(3)] {
+                    let incoming = WorkOrder {
+                        action,
+                        status,
+                        ..order(revision, "second")
+                    };
+                    let decision = decide(Some(&known), &incoming, Unknown::Refuse);
+                    let Decision::Take(change) = decision else {
+                        continue;
+                    };
+                    if let Some(step) = change.step {
+                        assert_eq!(step.from, Some(standing));
+                        assert!(may_follow(standing, step.to), "{incoming:?}");
+                    }
+                    let again = decide(Some(&change.known), &incoming, Unknown::Refuse);
+                    assert!(
+                        matches!(again, Decision::Unchanged | Decision::Superseded(_)),
+                        "{incoming:?}: {again:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// Stored for ever: a change here makes every known order look changed.
 #[test]
 fn the_fingerprint_does_not_drift() {

@@ -14,6 +14,9 @@ use crate::estate::scope::Scope;
 pub(super) struct BlockWriter<'a> {
     scope: &'a Scope,
     bytes: Vec<u8>,
+    /// Whether the last day was known already: the next one will be, too. A wrong guess costs a
+    /// statement, nothing else.
+    mostly_known: bool,
 }
 
 /// A day as it is stored.
@@ -28,6 +31,7 @@ impl<'a> BlockWriter<'a> {
         Self {
             scope,
             bytes: Vec::new(),
+            mostly_known: false,
         }
     }
 
@@ -38,7 +42,7 @@ impl<'a> BlockWriter<'a> {
         pending: &PendingDay,
         records: &mut [ReadingRecord],
     ) -> Result<(), StoreError> {
-        if in_order(&pending.incoming) && self.insert(tx, pending)? {
+        if !self.mostly_known && in_order(&pending.incoming) && self.insert(tx, pending)? {
             for (run, record) in runs(pending) {
                 records[record].added += run.len() as u64;
             }
@@ -46,6 +50,7 @@ impl<'a> BlockWriter<'a> {
         }
         let stored = load(tx, pending)?;
         let is_stored = stored.is_some();
+        self.mostly_known = is_stored;
         let mut known = stored.unwrap_or(Known {
             day: DayBlock::default(),
             version: 1,

@@ -181,7 +181,7 @@ fn damage_is_an_error_or_a_day_never_a_panic() {
         (random % below.max(1) as u64) as usize
     };
     let (mut refused, mut read) = (0, 0);
-    for round in 0..200_000 {
+    for round in 0..40_000 {
         let mut bytes = seeds[round % 2].clone();
         for _ in 0..=next(4) {
             let at = next(bytes.len());
@@ -201,7 +201,7 @@ fn damage_is_an_error_or_a_day_never_a_panic() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert!(refused > 10_000 && read > 1_000, "{refused} {read}");
+    assert!(refused > 5_000 && read > 200, "{refused} {read}");
     for length in 0..seeds[0].len() {
         assert!(decode(&seeds[0][..length]).is_err(), "{length}");
     }

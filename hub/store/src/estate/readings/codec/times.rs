@@ -25,20 +25,21 @@ pub(super) fn encode(
     let Some(first) = readings.first().map(|reading| reading.at.micros()) else {
         return SECONDS;
     };
-    if readings.iter().any(|r| r.at.micros() % SECOND != 0) {
-        explicit(readings, 1, writer);
-        return MICROS;
-    }
     let distance = readings
         .get(1)
         .map_or(0, |second| second.at.micros() - first);
     let regular = (0i64..)
         .zip(readings)
         .all(|(i, reading)| reading.at.micros() - first == i * distance);
-    if regular {
+    let whole = |micros: i64| micros % SECOND == 0;
+    if regular && whole(first) && whole(distance) {
         writer.signed(first / SECOND);
         writer.number((distance / SECOND).cast_unsigned());
         return REGULAR;
+    }
+    if !readings.iter().all(|reading| whole(reading.at.micros())) {
+        explicit(readings, 1, writer);
+        return MICROS;
     }
     match slots(readings, step_seconds) {
         Some((step, slots)) => {
