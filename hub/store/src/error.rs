@@ -6,6 +6,10 @@ pub enum StoreError {
     /// The database refused: disk full, damaged, locked by another program ...
     #[error("the database refused: {0}")]
     Database(String),
+    /// The statement contradicts what is stored, or a store job failed on its own account: a defect,
+    /// and it lies in what was asked, not in the database.
+    #[error("the store cannot take this: {0}")]
+    Contradiction(String),
     /// The file system refused.
     #[error("the content store refused")]
     Content(#[from] std::io::Error),
@@ -25,4 +29,12 @@ pub enum StoreError {
         /// Newest version this program knows.
         known: i64,
     },
+}
+
+impl StoreError {
+    /// Whether trying the same again must fail the same way, while other work can go on.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        matches!(self, Self::Contradiction(_) | Self::Damaged(_))
+    }
 }

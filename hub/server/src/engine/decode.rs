@@ -81,6 +81,12 @@ pub(super) fn panicked() -> Finding {
     Finding::fatal("decoder_failed", Place::default(), reason).rejecting(0)
 }
 
+/// The finding of records that the store can never take.
+pub(super) fn refused(problem: &hub_store::StoreError) -> Finding {
+    let reason = format!("the store cannot take its records: {problem}; this is a defect of Meterhub, please report it");
+    Finding::fatal("store_refused", Place::default(), reason).rejecting(0)
+}
+
 /// Keeps count of what a route tolerates.
 pub(super) struct Tolerance {
     max_rejects: u64,

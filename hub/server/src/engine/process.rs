@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use hub_core::MessageId;
-use hub_model::Zone;
+use hub_model::{Finding, Zone};
 use hub_model::mapping::{Decode, Halt, Payload};
 use hub_store::StoreError;
 use hub_store::estate::{EnterpriseId, Scope, UnknownPolicy};
 use hub_store::messages::{
-    AppliedChunk, Chunk, Ending, NewDelivery, OpenMessage, Publication, Publish,
+    AppliedChunk, Change, Chunk, Ending, NewDelivery, OpenMessage, Publication, Publish,
 };
 use tracing::{info, warn};
 
-use super::decode::{Decoded, Tolerance, decode_small, panicked, unreadable};
+use super::decode::{Decoded, Tolerance, decode_small, panicked, refused, unreadable};
 use super::publish::Publisher;
 use super::{Hub, IDLE_POLL, STORE_PAUSE};
 use crate::config::{Inbound, Outbound, Reject, UnknownDevices};
@@ -116,11 +117,17 @@ impl Processor {
         // All are handed to the writer before the first is awaited, so they share commits; the
         // writer keeps their order.
         let store = &self.hub.store;
-        let applied =
-            futures_util::future::join_all(chunks.into_iter().map(|chunk| store.apply(chunk)))
-                .await;
-        for outcome in applied {
-            self.wake_endpoints(&outcome?);
+        let applying = chunks
+            .into_iter()
+            .map(|chunk| async { (chunk.message, store.apply(chunk).await) });
+        for (id, outcome) in join_all(applying).await {
+            match outcome {
+                Ok(applied) => self.wake_endpoints(&applied),
+                Err(problem) if problem.is_permanent() => {
+                    self.give_up(id, refused(&problem)).await?;
+                }
+                Err(problem) => return Err(problem),
+            }
         }
         Ok(())
     }
@@ -166,35 +173,23 @@ impl Processor {
             .run()
         });
         match work.await {
+            Ok(Err(problem)) if problem.is_permanent() => self.give_up(id, refused(&problem)).await,
             Ok(outcome) => outcome,
-            Err(_) => self.give_up(id).await,
+            Err(_) => self.give_up(id, panicked()).await,
         }
     }
 
-    /// A panic while decoding: the message becomes invalid, and the next goes on.
-    async fn give_up(&self, id: MessageId) -> Result<(), StoreError> {
-        let Some(message) = self.hub.store.message_to_process(id).await? else {
-            return Ok(());
-        };
-        let publisher = self.publisher(&message);
-        let decoded = Decoded {
-            findings: vec![panicked()],
-            ..Decoded::default()
-        };
+    /// What can never be decoded or stored becomes invalid, and the next message goes on: one bad
+    /// message must not stop its source.
+    async fn give_up(&self, id: MessageId, reason: Finding) -> Result<(), StoreError> {
+        warn!(route = %self.route.name, message_id = %id, reason = reason.reason, "message is given up");
+        let store = &self.hub.store;
+        let Some(message) = store.message_to_process(id).await? else { return Ok(()) };
+        let decoded = Decoded { findings: vec![reason], ..Decoded::default() };
         let (checkpoint, seen) = (message.checkpoint, message.seen);
-        let chunk = self.chunk(
-            &message,
-            publisher,
-            decoded,
-            checkpoint,
-            seen,
-            Some(Ending::Invalid),
-        );
-        self.hub
-            .store
-            .apply(chunk)
-            .await
-            .map(|applied| self.wake_endpoints(&applied))
+        let ending = Some(Ending::Invalid);
+        let chunk = self.chunk(&message, Arc::new(Silent), decoded, checkpoint, seen, ending);
+        store.apply(chunk).await.map(|applied| self.wake_endpoints(&applied))
     }
 
     fn publisher(&self, message: &OpenMessage) -> Arc<dyn Publish> {
@@ -251,6 +246,19 @@ impl Processor {
     }
 }
 
+/// Tells nobody: for messages that are given up.
+struct Silent;
+
+impl Publish for Silent {
+    fn publish(&self, _: MessageId, _: &[Change<'_>], _: bool) -> Publication {
+        Publication::default()
+    }
+
+    fn complete(&self, _: MessageId, _: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
+        (Vec::new(), Vec::new(), Vec::new())
+    }
+}
+
 /// Passes a message on as it is: routes with the format `opaque`.
 struct Forward {
     route: Inbound,
@@ -262,7 +270,7 @@ impl Publish for Forward {
     fn publish(
         &self,
         message: MessageId,
-        _: &[hub_store::messages::Change<'_>],
+        _: &[Change<'_>],
         _: bool,
     ) -> Publication {
         let extension = self

@@ -21,7 +21,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error.to_string())
+        use rusqlite::ErrorCode::{ConstraintViolation, ParameterOutOfRange, TooBig, TypeMismatch};
+        match error.sqlite_error_code() {
+            Some(ConstraintViolation | ParameterOutOfRange | TooBig | TypeMismatch) => {
+                Self::Contradiction(error.to_string())
+            }
+            _ => Self::Database(error.to_string()),
+        }
     }
 }
 

@@ -121,7 +121,7 @@ fn run_in_savepoint(connection: &Connection, job: Job) -> Result<(), StoreError>
     savepoint(connection, "SAVEPOINT job")?;
     let outcome =
         catch_unwind(AssertUnwindSafe(|| job(&mut SqliteTx(connection)))).unwrap_or_else(|_| {
-            Err(StoreError::Database(
+            Err(StoreError::Contradiction(
                 "a store job panicked; see the log".into(),
             ))
         });
