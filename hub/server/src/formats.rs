@@ -21,6 +21,7 @@ pub fn formats() -> Formats {
         .writes("json", mapping_json::JsonEncoder::new)
         .reads_table("csv", mapping_csv::CsvDecoder::new)
         .writes_table("csv", mapping_csv::CsvEncoder::new)
+        .reads_table("xlsx", mapping_xlsx::XlsxDecoder::new)
 }
 
 /// What a decoder or encoder is made from.

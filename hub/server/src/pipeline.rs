@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hub_model::mapping::{Decode, Halt, Payload, Records, Segments};
-use hub_model::{Finding, Place, Record};
+use hub_model::{Finding, Place, Record, Severity};
 
 /// Parts per thread that may be under way. Fewer leave threads idle while the receiver is busy,
 /// more only cost memory.
@@ -37,10 +37,18 @@ impl Part {
     fn is_empty(&self) -> bool {
         self.records.is_empty() && self.findings.is_empty()
     }
+
+    /// Whether the decoder could read nothing after some place in this part.
+    fn is_fatal(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Fatal)
+    }
 }
 
 /// Decodes a payload with up to `threads` threads and hands its parts to `each` in the order of
 /// the payload, on the calling thread.
+///
+/// After a part with a fatal finding nothing more is handed on, although a thread may have decoded
+/// what stands behind it.
 ///
 /// `from` is 0 or the [`Part::end`] of an earlier run. A payload that must be decoded in one go
 /// begins at 0 whatever `from` says; its parts have no end and are cut at a bounded size.
@@ -57,12 +65,20 @@ pub fn decode_parallel(
     threads: usize,
     each: &mut dyn FnMut(Part) -> Result<(), Halt>,
 ) -> Result<(), Halt> {
-    match decoder.segments(payload, from)? {
+    let mut ended = false;
+    let mut until_fatal = |part: Part| {
+        ended = part.is_fatal();
+        each(part)?;
+        if ended { Err(Halt::Stopped) } else { Ok(()) }
+    };
+    let each = &mut until_fatal;
+    let outcome = match decoder.segments(payload, from)? {
         Some(segments) if threads > 1 => on_threads(segments, threads, each),
         Some(segments) => one_by_one(segments, each),
         None if threads > 1 => beside(decoder, payload, each),
         None => in_one_go(decoder, payload, each),
-    }
+    };
+    if ended { Ok(()) } else { outcome }
 }
 
 fn one_by_one(

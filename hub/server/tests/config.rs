@@ -2,6 +2,8 @@
 //! `report.txt` what a person reads. After a change on purpose, `METERHUB_BLESS=1` writes the
 //! reports anew; read the difference.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

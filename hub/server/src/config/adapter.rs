@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::document::Section;
 use super::problem::{Location, Problem};
-use super::suggest::{did_you_mean, expected, unknown_name};
+use super::suggest::{did_you_mean, expected, proposal};
 use super::typed::{self, Fault};
 
 /// A configured half of an adapter with its kind.
@@ -218,8 +218,7 @@ fn read<T: DeserializeOwned + JsonSchema>(
 }
 
 fn problem(title: &str, here: Option<Location>, section: &Section<'_>, fault: Fault) -> Problem {
-    let help =
-        unknown_name(&fault.message).and_then(|(_, wrong, valid)| did_you_mean(wrong, valid));
+    let help = proposal(&fault.message);
     let location = fault.span.map_or(here, |span| section.at(span));
     let message = match fault.key {
         Some(key) => format!("{title}: `{key}`: {}", fault.message),

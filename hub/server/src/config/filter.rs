@@ -282,15 +282,15 @@ impl Names<'_> {
         }
     }
 
-    /// Where a name stands: the node of a variable begins there, that of a field at its dot.
+    /// Where a name stands: a variable begins with its node, a field one after its dot.
     fn column(&self, node: &IdedExpr) -> String {
         let name = match node.expr {
             Expr::Select(_) => 2,
             _ => 1,
         };
         let place = self.program.source_info().offset_for(node.id);
-        place.map_or_else(String::new, |(_, column)| {
-            format!(" at column {}", column + name)
+        place.map_or_else(String::new, |(start, _)| {
+            format!(" at column {}", start + name)
         })
     }
 }

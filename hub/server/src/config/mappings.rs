@@ -34,9 +34,10 @@ impl Mappings {
         }
     }
 
-    /// The text of a mapping file that a route names at `at`.
+    /// The text of a mapping file that a route (its `title`) names at `at`.
     pub(crate) fn get(
         &mut self,
+        title: &str,
         name: &str,
         at: Option<Location>,
         problems: &mut Vec<Problem>,
@@ -44,7 +45,8 @@ impl Mappings {
         if !self.names.contains(name) || !valid_name(name) {
             let valid = || self.names.iter().map(String::as_str);
             let list = expected(valid(), "there is no mapping file yet");
-            let message = format!("unknown mapping `{name}` (`{FOLDER}/{name}.toml`), {list}");
+            let message =
+                format!("{title}: unknown mapping `{name}` (`{FOLDER}/{name}.toml`), {list}");
             problems.push(Problem::error(at, message).with_help(did_you_mean(name, valid())));
             return None;
         }

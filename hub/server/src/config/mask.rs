@@ -36,7 +36,7 @@ pub(super) fn secrets(problems: &mut [Problem]) {
             .entry(location.file.name.clone())
             .or_insert_with(|| suspicious(&location.file.text));
         if problem.message.contains(refusal) {
-            spans.push(location.span.clone());
+            spans.extend(strings(&location.file.text, &location.span));
         }
     }
     let mut masked: BTreeMap<String, Arc<SourceText>> = BTreeMap::new();
@@ -71,6 +71,18 @@ fn mask(file: &Arc<SourceText>, spans: &[Range<usize>]) -> Arc<SourceText> {
         name: file.name.clone(),
         text,
     })
+}
+
+/// Where strings stand in a value; the whole of it if it cannot be read.
+fn strings(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
+    let value = text.get(span.clone()).map(DeValue::parse);
+    let Some(Ok(value)) = value else {
+        return vec![span.clone()];
+    };
+    let mut spans = Vec::new();
+    value_spans(&value, true, &mut spans);
+    let shift = |inner: Range<usize>| span.start + inner.start..span.start + inner.end;
+    spans.into_iter().map(shift).collect()
 }
 
 /// Where values stand whose keys sound like secrets.

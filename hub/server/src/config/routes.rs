@@ -11,7 +11,7 @@ use super::document::Section;
 use super::load::Loader;
 use super::mappings;
 use super::problem::{Problem, SourceText};
-use super::suggest::{did_you_mean, expected};
+use super::suggest::{did_you_mean, expected, proposal};
 use super::tables::{InboundTable, OutboundTable, Word};
 use super::{Config, Filter, Inbound, Outbound, adapter, fields};
 use crate::formats::{Format, FormatError, Setup};
@@ -332,9 +332,10 @@ fn mapping(
         }
         (true, Some(word)) => {
             let at = section.at(word.span());
+            let title = section.title();
             let file = loader
                 .mappings
-                .get(word.get_ref(), at, &mut loader.problems)?;
+                .get(&title, word.get_ref(), at, &mut loader.problems)?;
             Some(Some(file))
         }
         (true, None) => {
@@ -387,7 +388,8 @@ fn format_error(
         ) => Problem::error(
             Some(mappings::place(file, *line, *column)),
             format!("mapping of {}: {reason}", section.title()),
-        ),
+        )
+        .with_help(proposal(reason)),
         _ => Problem::error(
             section.at(format.span()),
             format!("{}: {error}", section.title()),
@@ -413,7 +415,7 @@ fn writable(
         if !encoder.writes().contains(&kind) {
             let writes = encoder.writes().iter().map(|kind| fields::word(*kind));
             let message = format!(
-                "{}: `{}` is about a `{}`, which {} cannot write, {}",
+                "{}: `{}` is about `{}`, which {} cannot write, {}",
                 section.title(),
                 event.as_str(),
                 fields::word(kind),

@@ -15,6 +15,12 @@ pub(crate) fn did_you_mean<'a>(
         .map(|(_, name)| format!("did you mean `{name}`?"))
 }
 
+/// A proposal for a message such as serde's "unknown field `a`, expected one of `b`, `c`".
+pub(crate) fn proposal(message: &str) -> Option<String> {
+    let (wrong, valid) = unknown_name(message)?;
+    did_you_mean(wrong, valid)
+}
+
 /// "expected `a`", "expected `a` or `b`", "expected one of `a`, `b`, `c`"; for nothing `none`.
 pub(crate) fn expected<'a>(valid: impl IntoIterator<Item = &'a str>, none: &str) -> String {
     let names: Vec<String> = valid.into_iter().map(|n| format!("`{n}`")).collect();
@@ -26,15 +32,14 @@ pub(crate) fn expected<'a>(valid: impl IntoIterator<Item = &'a str>, none: &str)
     }
 }
 
-/// The names between backticks of a message such as serde's
-/// "unknown field `a`, expected one of `b`, `c`": the wrong one and the valid ones.
-pub(crate) fn unknown_name(message: &str) -> Option<(&str, &str, Vec<&str>)> {
-    let (what, rest) = ["unknown field `", "unknown value `"]
+/// The names between backticks of such a message: the wrong one and the valid ones.
+fn unknown_name(message: &str) -> Option<(&str, Vec<&str>)> {
+    let starts = ["unknown field `", "unknown value `", "unknown variant `"];
+    let rest = starts
         .iter()
-        .find_map(|start| Some((start.trim_end_matches(" `"), message.strip_prefix(start)?)))?;
+        .find_map(|start| message.strip_prefix(start))?;
     let (wrong, rest) = rest.split_once('`')?;
-    let valid = rest.split('`').skip(1).step_by(2).collect();
-    Some((what, wrong, valid))
+    Some((wrong, rest.split('`').skip(1).step_by(2).collect()))
 }
 
 #[cfg(test)]
@@ -59,9 +64,9 @@ mod tests {
     #[test]
     fn takes_apart_what_serde_says() {
         let found = unknown_name("unknown field `a`, expected one of `b`, `c`, `d`");
-        assert_eq!(found, Some(("unknown field", "a", vec!["b", "c", "d"])));
+        assert_eq!(found, Some(("a", vec!["b", "c", "d"])));
         let found = unknown_name("unknown value `x`, expected `y` or `z`");
-        assert_eq!(found, Some(("unknown value", "x", vec!["y", "z"])));
+        assert_eq!(found, Some(("x", vec!["y", "z"])));
         assert_eq!(unknown_name("missing field `a`"), None);
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn read<'a, T>(
         });
     }
     let mut rest = table.clone();
+    let mut removed = Vec::new();
     loop {
         let value = Spanned::new(0..0, DeValue::Table(rest.clone()));
         let error = match parse(ValueDeserializer::from(value)) {
@@ -58,15 +59,32 @@ pub(crate) fn read<'a, T>(
             return None;
         };
         let key = remove_at(&mut rest, &span);
-        let found = key.is_some();
-        report(Fault {
-            span: Some(span),
-            key: key.filter(|_| !error.message().starts_with("unknown field")),
-            message: plainly(error.message()),
-        });
-        if !found {
-            return None;
+        if !follows(error.message(), key.as_deref(), &removed) {
+            report(Fault {
+                span: Some(span),
+                key: key
+                    .clone()
+                    .filter(|_| !error.message().starts_with("unknown field")),
+                message: plainly(error.message()),
+            });
         }
+        removed.push(key?);
+    }
+}
+
+/// Whether an error about `key` only says that something is missing that was taken out of it.
+fn follows(message: &str, key: Option<&str>, removed: &[String]) -> bool {
+    let Some(key) = key else {
+        return false;
+    };
+    let missing = message
+        .strip_prefix("missing field `")
+        .and_then(|m| m.strip_suffix('`'));
+    match missing {
+        Some(field) => removed.contains(&format!("{key}.{field}")),
+        None => removed
+            .iter()
+            .any(|gone| gone.starts_with(&format!("{key}."))),
     }
 }
 
@@ -106,10 +124,10 @@ fn remove_at(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
     // Sub-tables first: the header of a table may stand anywhere in the file.
     for (key, value) in table.iter_mut() {
         let place = value.span();
-        if let DeValue::Table(inner) = value.get_mut() {
-            if let Some(below) = remove_at(inner, span) {
-                return Some(format!("{}.{below}", key.get_ref()));
-            }
+        if let DeValue::Table(inner) = value.get_mut()
+            && let Some(below) = remove_at(inner, span)
+        {
+            return Some(format!("{}.{below}", key.get_ref()));
         }
         if holds(key.span()) || holds(place) {
             let key = key.get_ref().clone();
@@ -149,16 +167,11 @@ mod tests {
         let table = DeTable::parse(text).unwrap();
         let mut faults = Vec::new();
         let schema = schema_for!(Outer);
-        let read = read(
-            table.get_ref(),
-            &schema,
-            |value| Outer::deserialize(value),
-            &mut |fault| {
-                let at = fault.span.map_or("", |span| &text[span]);
-                let key = fault.key.unwrap_or_default();
-                faults.push(format!("{at}: {key}: {}", fault.message));
-            },
-        );
+        let read = read(table.get_ref(), &schema, Outer::deserialize, &mut |fault| {
+            let at = fault.span.map_or("", |span| &text[span]);
+            let key = fault.key.unwrap_or_default();
+            faults.push(format!("{at}: {key}: {}", fault.message));
+        });
         (read, faults)
     }
 

@@ -16,11 +16,11 @@ use std::time::Instant;
 use clap::builder::PossibleValuesParser;
 use hub_core::{Clock, IdGenerator, SystemClock};
 use hub_model::mapping::{Decode, Encode, Envelope, Halt, Inexpressible};
-use hub_model::{Finding, Place, Record, Zone};
+use hub_model::{Finding, Place, Record, RecordKind, Zone};
 
 use super::output;
 use super::{Common, Exit};
-use crate::config::{Problem, SourceText, mapping_place};
+use crate::config::{Problem, SourceText, mapping_place, record_word};
 use crate::formats::{Format, FormatError, Formats, Setup, formats};
 use crate::pipeline::{Part, decode_parallel};
 use input::Input;
@@ -175,7 +175,10 @@ fn envelope(args: &Args) -> Envelope {
     }
 }
 
-fn codecs(args: &Args, formats: &Formats) -> Result<(Arc<dyn Decode>, Arc<dyn Encode>), Failure> {
+/// What reads the input and what writes the output.
+type Codecs = (Arc<dyn Decode>, Arc<dyn Encode>);
+
+fn codecs(args: &Args, formats: &Formats) -> Result<Codecs, Failure> {
     let missing = |name: &str| Failure::Usage(format!("unknown format `{name}`"));
     let from = formats.get(&args.from).ok_or_else(|| missing(&args.from))?;
     let to = formats.get(&args.to).ok_or_else(|| missing(&args.to))?;
@@ -286,14 +289,25 @@ impl Conversion<'_> {
         if !self.encoder.writes().contains(&record.kind()) {
             return Err(Inexpressible {
                 field: "record",
-                reason: format!(
-                    "the output cannot say {}",
-                    crate::config::record_word(record.kind())
-                ),
+                reason: self.not_written(record.kind()),
             });
         }
         self.encoder
             .record(&self.envelope, record, &mut self.buffer)
+    }
+
+    fn not_written(&self, kind: RecordKind) -> String {
+        let written: Vec<String> = self
+            .encoder
+            .writes()
+            .iter()
+            .map(|kind| format!("`{}`", record_word(*kind)))
+            .collect();
+        format!(
+            "the output has {} only, and this is `{}`",
+            written.join(", "),
+            record_word(kind)
+        )
     }
 
     fn flush(&mut self) -> Result<(), Halt> {
