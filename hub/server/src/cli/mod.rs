@@ -64,7 +64,7 @@ enum Command {
     Check(check::Args),
     /// Write a configuration to start from.
     Init(init::Args),
-    /// Run a hub with made-up data in a temporary folder, to look around.
+    /// Show the main job: run a hub on a quickstart configuration and made-up files.
     Demo(demo::Args),
     /// Convert a file from one format to another, without a hub.
     Convert(convert::Args),

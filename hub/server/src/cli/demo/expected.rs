@@ -19,38 +19,81 @@ pub(super) struct Difference {
 
 /// What should be, by what it is about. See `fixtures/demo/README.md` for why.
 const EXPECTED: &[(&str, &str)] = &[
-    ("message north-work-orders.xlsx", "processed_with_findings, 7 of 9 records applied"),
+    (
+        "message north-work-orders.xlsx",
+        "processed_with_findings, 7 of 9 records applied",
+    ),
     ("finding north-work-orders.xlsx 1", "row 8, From: bad_value"),
-    ("finding north-work-orders.xlsx 2", "row 13, revision: revision_conflict"),
-    ("message north-readings.xml", "processed, 279 of 279 records applied"),
-    ("message south-green-button.xml", "processed, 24 of 24 records applied"),
-    ("message south-vendor.csv", "processed_with_findings, 186 of 188 records applied"),
+    (
+        "finding north-work-orders.xlsx 2",
+        "row 13, revision: revision_conflict",
+    ),
+    (
+        "message north-readings.xml",
+        "processed, 279 of 279 records applied",
+    ),
+    (
+        "message south-green-button.xml",
+        "processed, 24 of 24 records applied",
+    ),
+    (
+        "message south-vendor.csv",
+        "processed_with_findings, 186 of 188 records applied",
+    ),
     ("finding south-vendor.csv 1", "line 5, 17:00: bad_value"),
     ("finding south-vendor.csv 2", "line 7, Status 05: bad_value"),
-    ("message north-readings-damaged.xml", "processed_with_findings, 190 of 201 records applied"),
-    ("finding north-readings-damaged.xml 1", "line 34, value: bad_value"),
-    ("finding north-readings-damaged.xml 2", "line 150, timeStamp: bad_time"),
-    ("finding north-readings-damaged.xml 3", "line 229: truncated"),
+    (
+        "message north-readings-damaged.xml",
+        "processed_with_findings, 190 of 201 records applied",
+    ),
+    (
+        "finding north-readings-damaged.xml 1",
+        "line 34, value: bad_value",
+    ),
+    (
+        "finding north-readings-damaged.xml 2",
+        "line 150, timeStamp: bad_time",
+    ),
+    (
+        "finding north-readings-damaged.xml 3",
+        "line 229: truncated",
+    ),
     ("resend north-readings-again.xml", "north-readings.xml"),
-    ("estate north", "3 usage points, 3 devices, 7 work orders, 469 readings"),
-    ("estate south", "5 usage points, 4 devices, 0 work orders, 209 readings"),
+    (
+        "estate north",
+        "3 usage points, 3 devices, 7 work orders, 469 readings",
+    ),
+    (
+        "estate south",
+        "5 usage points, 4 devices, 0 work orders, 209 readings",
+    ),
     ("deliveries field-contractor", "1 delivered"),
     ("deliveries warehouse-north", "2 delivered"),
     ("deliveries warehouse-south", "4 delivered, 1 parked"),
     ("warehouse north", "503 202 202"),
     ("warehouse south", "202 202 202 202 422"),
-    ("warehouse ids", "the same at every attempt, another for each document"),
+    (
+        "warehouse ids",
+        "the same at every attempt, another for each document",
+    ),
 ];
 
 /// What is not as it should be.
 pub(super) fn differences(outcome: &Outcome) -> Vec<Difference> {
-    let expected: BTreeMap<String, String> =
-        EXPECTED.iter().map(|(what, is)| ((*what).to_owned(), (*is).to_owned())).collect();
+    let expected: BTreeMap<String, String> = EXPECTED
+        .iter()
+        .map(|(what, is)| ((*what).to_owned(), (*is).to_owned()))
+        .collect();
     compare(&expected, &found(outcome))
 }
 
-fn compare(expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<Difference> {
-    let all = expected.keys().chain(found.keys().filter(|what| !expected.contains_key(*what)));
+fn compare(
+    expected: &BTreeMap<String, String>,
+    found: &BTreeMap<String, String>,
+) -> Vec<Difference> {
+    let all = expected
+        .keys()
+        .chain(found.keys().filter(|what| !expected.contains_key(*what)));
     all.map(|what| Difference {
         what: what.clone(),
         expected: expected.get(what).cloned(),
@@ -78,7 +121,10 @@ fn found(outcome: &Outcome) -> BTreeMap<String, String> {
         );
         found.insert(format!("message {name}"), is);
         for (index, finding) in handled.findings.iter().enumerate() {
-            found.insert(format!("finding {name} {}", index + 1), place_and_code(finding));
+            found.insert(
+                format!("finding {name} {}", index + 1),
+                place_and_code(finding),
+            );
         }
     }
     for resend in &outcome.resends {
@@ -97,9 +143,16 @@ fn found(outcome: &Outcome) -> BTreeMap<String, String> {
 }
 
 fn place_and_code(finding: &FindingView) -> String {
-    let word = if finding.sheet.is_some() { "row" } else { "line" };
+    let word = if finding.sheet.is_some() {
+        "row"
+    } else {
+        "line"
+    };
     // Of a path the last element says enough.
-    let field = finding.field.as_deref().map(|field| field.rsplit('/').next().unwrap_or(field));
+    let field = finding
+        .field
+        .as_deref()
+        .map(|field| field.rsplit('/').next().unwrap_or(field));
     let field = field.map(|field| format!(", {field}")).unwrap_or_default();
     format!("{word} {}{field}: {}", finding.line, finding.code)
 }
@@ -111,17 +164,27 @@ fn deliveries(outcome: &Outcome) -> BTreeMap<String, String> {
         *states.entry(delivery.state.as_str()).or_default() += 1;
     }
     let line = |states: BTreeMap<&str, u32>| {
-        let parts: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let parts: Vec<String> = states
+            .iter()
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
         parts.join(", ")
     };
-    counts.into_iter().map(|(sink, states)| (format!("deliveries {sink}"), line(states))).collect()
+    counts
+        .into_iter()
+        .map(|(sink, states)| (format!("deliveries {sink}"), line(states)))
+        .collect()
 }
 
 /// What the warehouse answered: north in order (there is one lane), south sorted (there are many).
 fn answers(outcome: &Outcome) -> Vec<(String, String)> {
     let of = |enterprise: &str, sorted: bool| {
-        let requests = outcome.requests.iter().filter(|request| request.enterprise == enterprise);
-        let mut statuses: Vec<String> = requests.map(|request| request.status.to_string()).collect();
+        let requests = outcome
+            .requests
+            .iter()
+            .filter(|request| request.enterprise == enterprise);
+        let mut statuses: Vec<String> =
+            requests.map(|request| request.status.to_string()).collect();
         if sorted {
             statuses.sort();
         }
@@ -131,7 +194,11 @@ fn answers(outcome: &Outcome) -> Vec<(String, String)> {
         true => "the same at every attempt, another for each document",
         false => "not the ids of the deliveries",
     };
-    vec![of("north", false), of("south", true), ("warehouse ids".to_owned(), ids.to_owned())]
+    vec![
+        of("north", false),
+        of("south", true),
+        ("warehouse ids".to_owned(), ids.to_owned()),
+    ]
 }
 
 /// Each delivery of the warehouse was asked under its own id, as often as it was attempted.
@@ -140,10 +207,15 @@ fn ids_are_constant(outcome: &Outcome) -> bool {
     for request in &outcome.requests {
         *attempts.entry(&request.key).or_default() += 1;
     }
-    let to_warehouse = outcome.deliveries().filter(|delivery| delivery.endpoint.starts_with("warehouse-"));
-    let made: BTreeMap<String, u32> =
-        to_warehouse.map(|delivery| (delivery.id.to_string(), delivery.attempts)).collect();
-    made.iter().map(|(id, count)| (id.as_str(), *count)).eq(attempts)
+    let to_warehouse = outcome
+        .deliveries()
+        .filter(|delivery| delivery.endpoint.starts_with("warehouse-"));
+    let made: BTreeMap<String, u32> = to_warehouse
+        .map(|delivery| (delivery.id.to_string(), delivery.attempts))
+        .collect();
+    made.iter()
+        .map(|(id, count)| (id.as_str(), *count))
+        .eq(attempts)
 }
 
 #[cfg(test)]
@@ -153,7 +225,10 @@ mod tests {
     #[test]
     fn what_is_missing_other_or_too_much_is_a_difference() {
         let map = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<BTreeMap<_, _>>()
+            pairs
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+                .collect::<BTreeMap<_, _>>()
         };
         let expected = map(&[("a", "1"), ("b", "2"), ("c", "3")]);
         let found = map(&[("a", "1"), ("b", "x"), ("d", "4")]);

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use super::embedded::{CONFIG, INPUTS, WAREHOUSE};
 
 const MARKER: &str = ".meterhub-demo";
-const MARKER_TEXT: &str = "`meterhub demo` made this folder. The next demo moves what it made into `earlier/`.\n";
+const MARKER_TEXT: &str =
+    "`meterhub demo` made this folder. The next demo moves what it made into `earlier/`.\n";
 const EARLIER: &str = "earlier";
 
 /// Folders that partners' systems would have made.
@@ -25,7 +26,9 @@ const SECRETS: &str = "secrets";
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FolderError {
     /// There is something in it that no demo made.
-    #[error("`{0}` is not empty and not a demo's folder, so it is left alone; name another with `--dir DIR`")]
+    #[error(
+        "`{0}` is not empty and not a demo's folder, so it is left alone; name another with `--dir DIR`"
+    )]
     NotOurs(PathBuf),
     /// A hub has its data.
     #[error("a hub is running on `{0}`; stop it first, or name another folder with `--dir DIR`")]
@@ -57,14 +60,24 @@ pub(super) struct Tokens {
 impl Tokens {
     /// New ones.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { portal: token()?, warehouse: token()? })
+        Ok(Self {
+            portal: token()?,
+            warehouse: token()?,
+        })
     }
 }
 
 impl Folder {
     /// Makes the folder, or makes it fresh.
-    pub(super) fn prepare(root: &Path, warehouse: SocketAddr, tokens: &Tokens) -> Result<Self, FolderError> {
-        let failed = |cause| FolderError::Io { path: root.to_owned(), cause };
+    pub(super) fn prepare(
+        root: &Path,
+        warehouse: SocketAddr,
+        tokens: &Tokens,
+    ) -> Result<Self, FolderError> {
+        let failed = |cause| FolderError::Io {
+            path: root.to_owned(),
+            cause,
+        };
         let earlier = match fs::read_dir(root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
@@ -77,7 +90,10 @@ impl Folder {
                 None => None,
             },
         };
-        let folder = Self { root: root.to_owned(), earlier };
+        let folder = Self {
+            root: root.to_owned(),
+            earlier,
+        };
         folder.write(warehouse, tokens).map_err(failed)?;
         Ok(folder)
     }
@@ -121,7 +137,12 @@ fn refuse_if_in_use(root: &Path) -> Result<(), FolderError> {
 
 /// Moves what an earlier demo made out of the way. `None` if there is nothing.
 fn put_aside(root: &Path) -> io::Result<Option<PathBuf>> {
-    let ours = || CONFIG.iter().map(|(name, _)| *name).filter(|name| !name.contains('/'));
+    let ours = || {
+        CONFIG
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| !name.contains('/'))
+    };
     let names: Vec<&str> = ours()
         .chain(OWN)
         .chain([SECRETS])
@@ -142,7 +163,10 @@ fn next_place(earlier: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(earlier)?;
     let mut newest = 0;
     for entry in fs::read_dir(earlier)? {
-        let number = entry?.file_name().to_str().and_then(|name| name.parse::<u64>().ok());
+        let number = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u64>().ok());
         newest = newest.max(number.unwrap_or(0));
     }
     let place = earlier.join((newest + 1).to_string());
@@ -160,7 +184,11 @@ fn token() -> io::Result<String> {
 fn write_secret(path: &Path, secret: &str) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     writeln!(file, "{secret}")
 }
 
@@ -169,7 +197,11 @@ mod tests {
     use super::*;
 
     fn prepare(root: &Path) -> Result<Folder, FolderError> {
-        Folder::prepare(root, SocketAddr::from(([127, 0, 0, 1], 4711)), &Tokens::new().unwrap())
+        Folder::prepare(
+            root,
+            SocketAddr::from(([127, 0, 0, 1], 4711)),
+            &Tokens::new().unwrap(),
+        )
     }
 
     #[test]
@@ -177,15 +209,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("quickstart");
         prepare(&root).unwrap();
-        assert!(fs::read_to_string(root.join("north.toml")).unwrap().contains("127.0.0.1:4711"));
+        assert!(
+            fs::read_to_string(root.join("north.toml"))
+                .unwrap()
+                .contains("127.0.0.1:4711")
+        );
         fs::write(root.join("north.toml"), "# mine").unwrap();
         fs::write(root.join("notes.txt"), "mine too").unwrap();
         let second = prepare(&root).unwrap();
         let earlier = second.earlier.unwrap();
         assert_eq!(earlier, root.join("earlier/1"));
-        assert_eq!(fs::read_to_string(earlier.join("north.toml")).unwrap(), "# mine");
-        assert_eq!(fs::read_to_string(root.join("notes.txt")).unwrap(), "mine too");
-        assert_eq!(prepare(&root).unwrap().earlier, Some(root.join("earlier/2")));
+        assert_eq!(
+            fs::read_to_string(earlier.join("north.toml")).unwrap(),
+            "# mine"
+        );
+        assert_eq!(
+            fs::read_to_string(root.join("notes.txt")).unwrap(),
+            "mine too"
+        );
+        assert_eq!(
+            prepare(&root).unwrap().earlier,
+            Some(root.join("earlier/2"))
+        );
     }
 
     #[test]
@@ -214,8 +259,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = prepare(&dir.path().join("quickstart")).unwrap();
         let secret = |name: &str| fs::read_to_string(folder.path(name)).unwrap();
-        assert_ne!(secret("secrets/portal-token"), secret("secrets/warehouse-token"));
-        let mode = fs::metadata(folder.path("secrets/portal-token")).unwrap().permissions().mode();
+        assert_ne!(
+            secret("secrets/portal-token"),
+            secret("secrets/warehouse-token")
+        );
+        let mode = fs::metadata(folder.path("secrets/portal-token"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o077, 0);
     }
 }

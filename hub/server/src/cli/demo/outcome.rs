@@ -48,15 +48,27 @@ impl Outcome {
         resends: Vec<Resend>,
         requests: Vec<Request>,
     ) -> Result<Self, DemoError> {
-        let filter = MessageFilter { limit: MANY, ..MessageFilter::default() };
+        let filter = MessageFilter {
+            limit: MANY,
+            ..MessageFilter::default()
+        };
         let mut messages = Vec::new();
         for message in store.messages(filter).await?.into_iter().rev() {
             let findings = store.findings(message.id, MANY).await?;
             let deliveries = store.deliveries_of(message.id, MANY).await?;
-            messages.push(Handled { message, findings, deliveries });
+            messages.push(Handled {
+                message,
+                findings,
+                deliveries,
+            });
         }
         let estates = estates(store, enterprises.to_vec()).await?;
-        Ok(Self { messages, resends, estates, requests })
+        Ok(Self {
+            messages,
+            resends,
+            estates,
+            requests,
+        })
     }
 
     /// All deliveries.
@@ -65,7 +77,10 @@ impl Outcome {
     }
 }
 
-async fn estates(store: &Store, names: Vec<String>) -> Result<Vec<(String, EstateCounts)>, StoreError> {
+async fn estates(
+    store: &Store,
+    names: Vec<String>,
+) -> Result<Vec<(String, EstateCounts)>, StoreError> {
     let read = store.db().read(move |tx| {
         let mut estates = Vec::new();
         for name in names {

@@ -21,9 +21,14 @@ const NOTE: usize = 46;
 /// The first lines.
 pub(super) fn opening(folder: &Folder) {
     let root = folder.root().display();
-    say(&format!("Two utilities, their partners, and a hub between them, in `{root}`."));
+    say(&format!(
+        "Two utilities, their partners, and a hub between them, in `{root}`."
+    ));
     if let Some(earlier) = &folder.earlier {
-        say(&format!("What an earlier demo made is kept in `{}`.", earlier.display()));
+        say(&format!(
+            "What an earlier demo made is kept in `{}`.",
+            earlier.display()
+        ));
     }
     say("");
 }
@@ -31,11 +36,19 @@ pub(super) fn opening(folder: &Folder) {
 /// A step is done.
 pub(super) fn step(number: usize, step: &Step, elapsed: Duration) {
     let (what, name, steps) = (step.what, step.name, STEPS.len());
-    say(&format!("{number}/{steps}  {what:<46}  {name:<26}  {:>4} ms", elapsed.as_millis()));
+    say(&format!(
+        "{number}/{steps}  {what:<46}  {name:<26}  {:>4} ms",
+        elapsed.as_millis()
+    ));
 }
 
 /// All that happened, for people.
-pub(super) fn as_text(outcome: &Outcome, differences: &[Difference], dir: &Path, elapsed: Duration) {
+pub(super) fn as_text(
+    outcome: &Outcome,
+    differences: &[Difference],
+    dir: &Path,
+    elapsed: Duration,
+) {
     messages(outcome);
     findings(outcome);
     estates(outcome);
@@ -58,11 +71,18 @@ fn messages(outcome: &Outcome) {
             message.name.clone(),
             message.source.clone(),
             message.state.as_str().replace('_', " "),
-            format!("{} of {}", thousands(message.applied), thousands(message.records)),
+            format!(
+                "{} of {}",
+                thousands(message.applied),
+                thousands(message.records)
+            ),
         ]
     };
     let rows: Vec<_> = outcome.messages.iter().map(row).collect();
-    say(&table(&["MESSAGE", "NAME", "FROM", "STATE", "RECORDS TAKEN"], &rows));
+    say(&table(
+        &["MESSAGE", "NAME", "FROM", "STATE", "RECORDS TAKEN"],
+        &rows,
+    ));
     for resend in &outcome.resends {
         say(&format!(
             "{} is {} again: recognised, and not processed twice.",
@@ -73,7 +93,11 @@ fn messages(outcome: &Outcome) {
 
 fn findings(outcome: &Outcome) {
     heading("What was wrong, where, and what would be right");
-    for handled in outcome.messages.iter().filter(|handled| !handled.findings.is_empty()) {
+    for handled in outcome
+        .messages
+        .iter()
+        .filter(|handled| !handled.findings.is_empty())
+    {
         say(&handled.message.name);
         for finding in &handled.findings {
             say(&format!("  {}", paint(&place(finding), Paint::Yellow)));
@@ -105,13 +129,27 @@ fn estates(outcome: &Outcome) {
         .estates
         .iter()
         .map(|(name, estate)| {
-            let numbers = [estate.usage_points, estate.end_devices, estate.work_orders, estate.readings];
+            let numbers = [
+                estate.usage_points,
+                estate.end_devices,
+                estate.work_orders,
+                estate.readings,
+            ];
             let mut row = vec![name.clone()];
             row.extend(numbers.map(thousands));
             row
         })
         .collect();
-    say(&table(&["ENTERPRISE", "USAGE POINTS", "DEVICES", "WORK ORDERS", "READINGS"], &rows));
+    say(&table(
+        &[
+            "ENTERPRISE",
+            "USAGE POINTS",
+            "DEVICES",
+            "WORK ORDERS",
+            "READINGS",
+        ],
+        &rows,
+    ));
 }
 
 fn deliveries(outcome: &Outcome) {
@@ -126,24 +164,41 @@ fn deliveries(outcome: &Outcome) {
         ]
     };
     let rows: Vec<_> = outcome.deliveries().map(row).collect();
-    say(&table(&["DELIVERY", "TO", "STATE", "ATTEMPTS", "ANSWER"], &rows));
-    let waited = outcome.requests.iter().filter(|request| request.status == 503).count() as u64;
+    say(&table(
+        &["DELIVERY", "TO", "STATE", "ATTEMPTS", "ANSWER"],
+        &rows,
+    ));
+    let waited = outcome
+        .requests
+        .iter()
+        .filter(|request| request.status == 503)
+        .count() as u64;
     if waited > 0 {
         say(&format!(
-            "The warehouse put the hub off {} (503, Retry-After); the same message went again, under the same id.",
-            if waited == 1 { "once".to_owned() } else { count(waited, "time") }
+            "The warehouse put the hub off {} (503, Retry-After): the same again, under the same id.",
+            if waited == 1 {
+                "once".to_owned()
+            } else {
+                count(waited, "time")
+            }
         ));
     }
 }
 
 fn parked(outcome: &Outcome) {
-    let parked: Vec<_> = outcome.deliveries().filter(|d| d.state == DeliveryState::Parked).collect();
+    let parked: Vec<_> = outcome
+        .deliveries()
+        .filter(|d| d.state == DeliveryState::Parked)
+        .collect();
     if parked.is_empty() {
         return;
     }
     heading("What waits for a person");
     for delivery in parked {
-        say(&format!("{}  {}, to {}", delivery.id, delivery.subject, delivery.endpoint));
+        say(&format!(
+            "{}  {}, to {}",
+            delivery.id, delivery.subject, delivery.endpoint
+        ));
         for line in wrapped(delivery.note.as_deref().unwrap_or_default(), WIDTH - 4) {
             say(&format!("    {line}"));
         }
@@ -154,31 +209,90 @@ fn parked(outcome: &Outcome) {
 fn look_around(outcome: &Outcome, dir: &Path) {
     heading("Look around");
     for command in commands(outcome, dir) {
-        say(&format!("  {command}"));
+        say(&format!("  {}", broken(&command)));
     }
 }
 
-/// Commands on what the demo left.
-pub(super) fn commands(outcome: &Outcome, dir: &Path) -> Vec<String> {
-    let program = std::env::args().next().unwrap_or_else(|| "meterhub".to_owned());
-    let dir = quoted(&dir.display().to_string());
-    let meterhub = |rest: String| format!("{} --config {dir} {rest}", quoted(&program));
-    let with_findings = |handled: &&Handled| handled.message.state == MessageState::ProcessedWithFindings;
-    let mut commands = vec![meterhub("message list".to_owned())];
+/// Commands on what the demo left, as words for a shell.
+fn commands(outcome: &Outcome, dir: &Path) -> Vec<Vec<String>> {
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "meterhub".to_owned());
+    let dir = dir.display().to_string();
+    let command = |words: &[&str]| {
+        let words = std::iter::once(program.as_str()).chain(words.iter().copied());
+        words.map(quoted).collect::<Vec<_>>()
+    };
+    let with_findings =
+        |handled: &&Handled| handled.message.state == MessageState::ProcessedWithFindings;
+    let mut commands = vec![command(&["--config", &dir, "message", "list"])];
     if let Some(handled) = outcome.messages.iter().find(with_findings) {
-        commands.push(meterhub(format!("message show {}", handled.message.id)));
+        let id = handled.message.id.to_string();
+        commands.push(command(&["--config", &dir, "message", "show", &id]));
     }
-    commands.push(meterhub("readings show NM-410001 --enterprise north".to_owned()));
-    if let Some(delivery) = outcome.deliveries().find(|d| d.state == DeliveryState::Parked) {
-        commands.push(meterhub("parked list".to_owned()));
-        commands.push(meterhub(format!("parked discard {} --reason \"meter is not theirs\"", delivery.id)));
+    commands.push(command(&[
+        "--config",
+        &dir,
+        "readings",
+        "show",
+        "NM-410001",
+        "--enterprise",
+        "north",
+    ]));
+    if let Some(delivery) = outcome
+        .deliveries()
+        .find(|d| d.state == DeliveryState::Parked)
+    {
+        let id = delivery.id.to_string();
+        commands.push(command(&["--config", &dir, "parked", "list"]));
+        commands.push(command(&[
+            "--config",
+            &dir,
+            "parked",
+            "discard",
+            &id,
+            "--reason",
+            "not their meter",
+        ]));
     }
-    commands.push(format!(
-        "{} convert --from csv --to json --mapping {dir}/mappings/south-vendor.toml \\\n    \
-         --zone Europe/Berlin {dir}/inputs/south-vendor.csv",
-        quoted(&program)
-    ));
+    let (mapping, input) = (
+        format!("{dir}/mappings/south-vendor.toml"),
+        format!("{dir}/inputs/south-vendor.csv"),
+    );
+    commands.push(command(&[
+        "convert",
+        "--from",
+        "csv",
+        "--to",
+        "json",
+        "--mapping",
+        &mapping,
+        "--zone",
+        "Europe/Berlin",
+        &input,
+    ]));
     commands
+}
+
+/// A command as text, broken between words where it is too long for a line.
+fn broken(words: &[String]) -> String {
+    const BREAK: &str = " \\\n      ";
+    let mut text = String::new();
+    let mut column = 2;
+    for word in words {
+        let width = word.chars().count() + 1;
+        if text.is_empty() {
+            column += width;
+        } else if column + width + 2 > WIDTH {
+            text.push_str(BREAK);
+            column = 6 + width;
+        } else {
+            text.push(' ');
+            column += width;
+        }
+        text.push_str(word);
+    }
+    text
 }
 
 /// As a shell takes it for one word.
@@ -194,10 +308,16 @@ fn ending(differences: &[Difference], elapsed: Duration) {
     let seconds = elapsed.as_secs_f64();
     if differences.is_empty() {
         let checks = format!("All {} checks passed", expected::checks());
-        say(&format!("\n{} in {seconds:.1} s.", paint(&checks, Paint::Green)));
+        say(&format!(
+            "\n{} in {seconds:.1} s.",
+            paint(&checks, Paint::Green)
+        ));
         return;
     }
-    say(&format!("\n{} in {seconds:.1} s:", paint("Not what should have happened", Paint::Red)));
+    say(&format!(
+        "\n{} in {seconds:.1} s:",
+        paint("Not what should have happened", Paint::Red)
+    ));
     let text = |side: &Option<String>| side.clone().unwrap_or_else(|| "nothing".to_owned());
     for difference in differences {
         say(&format!("  {}", difference.what));
@@ -249,7 +369,7 @@ pub(super) fn as_json(
         "resends": resends.collect::<Value>(),
         "estates": estates.collect::<Value>(),
         "warehouse_requests": requests.collect::<Value>(),
-        "commands": commands(outcome, dir),
+        "commands": commands(outcome, dir).iter().map(|words| words.join(" ")).collect::<Value>(),
         "checks": expected::checks(),
         "differences": differences.collect::<Value>(),
     })
@@ -283,9 +403,24 @@ mod tests {
 
     #[test]
     fn long_reasons_are_broken_at_blanks() {
-        assert_eq!(wrapped("one two three four", 9), ["one two", "three", "four"]);
+        assert_eq!(
+            wrapped("one two three four", 9),
+            ["one two", "three", "four"]
+        );
         assert_eq!(wrapped("", 9), Vec::<String>::new());
         assert_eq!(wrapped("unbreakable", 4), ["unbreakable"]);
+    }
+
+    #[test]
+    fn long_commands_are_broken_between_words() {
+        let words: Vec<String> = ["a".repeat(60), "b".repeat(50), "c".to_owned()].into();
+        let text = broken(&words);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].ends_with("a \\") && lines[1] == format!("      {} c", words[1]),
+            "{text}"
+        );
+        assert_eq!(broken(&words[2..]), "c");
     }
 
     #[test]

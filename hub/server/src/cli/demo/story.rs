@@ -102,8 +102,17 @@ pub(super) async fn tell(
     // Any free port: what the configuration names may be taken by a hub that really runs.
     config.hub.listen.set_port(0);
     let enterprises: Vec<String> = config.enterprises.keys().cloned().collect();
-    let hub = Service::start_with(config, service::default_surroundings(), SqliteOptions::default()).await?;
-    let stage = Stage { folder, hub: &hub, portal_token };
+    let hub = Service::start_with(
+        config,
+        service::default_surroundings(),
+        SqliteOptions::default(),
+    )
+    .await?;
+    let stage = Stage {
+        folder,
+        hub: &hub,
+        portal_token,
+    };
     let mut resends = Vec::new();
     let mut told = Ok(());
     for (index, step) in STEPS.iter().enumerate() {
@@ -142,13 +151,18 @@ impl Stage<'_> {
             Way::Drop(folder) => {
                 self.drop_file(folder, step)?;
                 let store = self.hub.store();
-                wait_for(step.name, async || Ok(named(store, step).await?.filter(is_done).map(drop))).await?;
+                wait_for(step.name, async || {
+                    Ok(named(store, step).await?.filter(is_done).map(drop))
+                })
+                .await?;
                 Ok(None)
             }
             Way::DropAgain(folder) => {
                 self.drop_file(folder, step)?;
                 let store = self.hub.store();
-                wait_for(step.name, async || resend(store, step).await).await.map(Some)
+                wait_for(step.name, async || resend(store, step).await)
+                    .await
+                    .map(Some)
             }
         }
     }
@@ -165,7 +179,10 @@ impl Stage<'_> {
     /// Posts a message, and asks its status resource until it is done.
     async fn post(&self, step: &Step, key: &str) -> Result<(), DemoError> {
         let wrong = |error: reqwest::Error| DemoError::Post(super::output::chain(&error));
-        let client = reqwest::Client::builder().no_proxy().build().map_err(wrong)?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(wrong)?;
         let hub = format!("http://{}", self.hub.address());
         let url = format!("{hub}/api/v1/messages/{}", step.source);
         let answer = wait_for(step.name, async || {
@@ -182,14 +199,27 @@ impl Stage<'_> {
         })
         .await?;
         if answer.status() != reqwest::StatusCode::ACCEPTED {
-            let text = format!("{} {}", answer.status(), answer.text().await.unwrap_or_default());
+            let text = format!(
+                "{} {}",
+                answer.status(),
+                answer.text().await.unwrap_or_default()
+            );
             return Err(DemoError::Post(text));
         }
         let receipt: Value = answer.json().await.map_err(wrong)?;
-        let status_url = format!("{hub}{}", receipt["status_url"].as_str().unwrap_or_default());
+        let status_url = format!(
+            "{hub}{}",
+            receipt["status_url"].as_str().unwrap_or_default()
+        );
         wait_for(step.name, async || {
             let request = client.get(&status_url).bearer_auth(self.portal_token);
-            let status: Value = request.send().await.map_err(wrong)?.json().await.map_err(wrong)?;
+            let status: Value = request
+                .send()
+                .await
+                .map_err(wrong)?
+                .json()
+                .await
+                .map_err(wrong)?;
             let state = status["state"].as_str().and_then(MessageState::named);
             Ok(state.filter(|state| is_final(*state)).map(drop))
         })
@@ -204,7 +234,10 @@ impl Stage<'_> {
         enterprises: &[String],
     ) -> Result<Outcome, DemoError> {
         let store = self.hub.store();
-        wait_for("delivering", async || Ok(store.is_idle().await?.then_some(()))).await?;
+        wait_for("delivering", async || {
+            Ok(store.is_idle().await?.then_some(()))
+        })
+        .await?;
         Outcome::read(store, enterprises, resends, warehouse.requests()).await
     }
 }
@@ -220,19 +253,28 @@ async fn wait_for<T>(
             return Ok(seen);
         }
         if started.elapsed() > PATIENCE {
-            return Err(DemoError::Late { what: what.to_owned(), limit: PATIENCE });
+            return Err(DemoError::Late {
+                what: what.to_owned(),
+                limit: PATIENCE,
+            });
         }
         tokio::time::sleep(LOOK).await;
     }
 }
 
 fn of_source(step: &Step) -> MessageFilter {
-    MessageFilter { source: Some(step.source.to_owned()), limit: MANY, ..MessageFilter::default() }
+    MessageFilter {
+        source: Some(step.source.to_owned()),
+        limit: MANY,
+        ..MessageFilter::default()
+    }
 }
 
 async fn named(store: &Store, step: &Step) -> Result<Option<MessageView>, DemoError> {
     let messages = store.messages(of_source(step)).await?;
-    Ok(messages.into_iter().find(|message| message.name == step.name))
+    Ok(messages
+        .into_iter()
+        .find(|message| message.name == step.name))
 }
 
 fn is_done(message: &MessageView) -> bool {
@@ -247,15 +289,24 @@ const fn is_final(state: MessageState) -> bool {
 async fn resend(store: &Store, step: &Step) -> Result<Option<Resend>, DemoError> {
     for message in store.messages(of_source(step)).await? {
         let recognised = |id: MessageId| async move { store.trace(id, MANY).await };
-        let resent = recognised(message.id).await?.into_iter().any(|row| {
-            row.step == TraceStep::Resent && row.note.as_deref() == Some(step.name)
-        });
+        let resent = recognised(message.id)
+            .await?
+            .into_iter()
+            .any(|row| row.step == TraceStep::Resent && row.note.as_deref() == Some(step.name));
         if resent {
-            return Ok(Some(Resend { name: step.name, message: message.id, first_name: message.name }));
+            return Ok(Some(Resend {
+                name: step.name,
+                message: message.id,
+                first_name: message.name,
+            }));
         }
         if message.name == step.name {
             // Taken for a new message: the self-check says that this is wrong.
-            return Ok(Some(Resend { name: step.name, message: message.id, first_name: String::new() }));
+            return Ok(Some(Resend {
+                name: step.name,
+                message: message.id,
+                first_name: String::new(),
+            }));
         }
     }
     Ok(None)

@@ -56,7 +56,8 @@ impl Warehouse {
     /// Starts it, on the address of the configuration if that is free. Takes documents only from
     /// who knows the token.
     pub(super) async fn start(token: &str) -> std::io::Result<Self> {
-        let authorization = HeaderValue::try_from(format!("Bearer {token}")).map_err(std::io::Error::other)?;
+        let authorization =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(std::io::Error::other)?;
         let listener = match TcpListener::bind(WAREHOUSE).await {
             Ok(listener) => listener,
             Err(_) => TcpListener::bind("127.0.0.1:0").await?,
@@ -66,14 +67,24 @@ impl Warehouse {
         let router = Router::new()
             .route("/meter-readings/{enterprise}", post(receive))
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BYTES))
-            .with_state(Desk { requests: Arc::clone(&requests), authorization });
+            .with_state(Desk {
+                requests: Arc::clone(&requests),
+                authorization,
+            });
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {
             // Without it deliveries fail, and the demo says so.
-            let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+            let _ = axum::serve(listener, router)
+                .with_graceful_shutdown(stopped)
+                .await;
         });
-        Ok(Self { address, requests, stop, task })
+        Ok(Self {
+            address,
+            requests,
+            stop,
+            task,
+        })
     }
 
     /// Where it listens.
@@ -104,7 +115,10 @@ async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|key| key.to_str().ok())
+        .unwrap_or_default();
     let mut requests = locked(&desk.requests);
     let first_of_north = enterprise == "north" && requests.iter().all(|r| r.enterprise != "north");
     let answer = if headers.get(header::AUTHORIZATION) != Some(&desk.authorization) {
@@ -126,15 +140,20 @@ async fn receive(
 }
 
 fn wait_a_second() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "loading, come back\n").into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        [(header::RETRY_AFTER, "1")],
+        "loading, come back\n",
+    )
+        .into_response()
 }
 
 /// JSON lines with a record of that meter.
 fn names_unknown_meter(body: &[u8]) -> bool {
     let lines = body.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok()).any(|record| {
-        record["meter"].to_string().contains(UNKNOWN_METER)
-    })
+    lines
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .any(|record| record["meter"].to_string().contains(UNKNOWN_METER))
 }
 
 fn unknown_meter() -> Response {
