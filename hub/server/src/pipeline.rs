@@ -40,7 +40,9 @@ impl Part {
 
     /// Whether the decoder could read nothing after some place in this part.
     fn is_fatal(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity == Severity::Fatal)
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Fatal)
     }
 }
 
@@ -292,7 +294,7 @@ mod tests {
     use hub_model::mapping::Segment;
     use std::io;
 
-    /// One order a byte; `!` is a finding, `#` cannot be read. Segments of three bytes.
+    /// One order a byte; `!` is a finding, `~` a fatal one, `#` cannot be read. Segments of three bytes.
     struct Bytes {
         cut: bool,
     }
@@ -301,6 +303,7 @@ mod tests {
         let place = Place::at(at, 1);
         match byte {
             b'!' => out.finding(Finding::error("bad", place, "bad")),
+            b'~' => out.finding(Finding::fatal("end", place, "nothing more can be read")),
             b'#' => Err(Halt::Io(io::Error::other("disk"))),
             b'P' => panic!("defect"),
             byte => {
@@ -432,6 +435,19 @@ mod tests {
             let (seen, _, outcome) = run(b"abcdef#hi", true, 0, threads, usize::MAX);
             assert_eq!(seen, "abcdef");
             assert!(matches!(outcome, Err(Halt::Io(_))));
+        }
+    }
+
+    #[test]
+    fn nothing_is_handed_on_after_a_fatal_finding() {
+        for threads in [1, 2, 4] {
+            let (seen, ends, outcome) = run(b"abc~~~defghijkl", true, 0, threads, usize::MAX);
+            outcome.unwrap();
+            assert_eq!(
+                (seen.as_str(), ends),
+                ("abc!!!", vec![Some(3), Some(6)]),
+                "{threads} threads"
+            );
         }
     }
 
