@@ -1,0 +1,146 @@
+//! The hub under test: its configuration, its memory, and what its database says, read beside it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use meterhub_tests::config_folder::ConfigFolder;
+use meterhub_tests::hub_process::HubProcess;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::Outcome;
+use crate::machine::field;
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Pause between two looks into the database: one small indexed query each.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A configuration on the disk that is measured. London, because its days begin when UTC's do in
+/// the generated files: a meter's day is one block, as it is with a utility's own zone.
+///
+/// # Errors
+/// The disk refuses.
+pub(crate) fn folder(disk: &Path, body: &str) -> Outcome<ConfigFolder> {
+    let root = tempfile::Builder::new().prefix("hub-").tempdir_in(disk)?;
+    let config = ConfigFolder::within(root)?;
+    config.write(&format!(
+        "[enterprise.north]\nzone = \"Europe/London\"\n\n{body}"
+    ))?;
+    Ok(config)
+}
+
+/// Peak and present memory of a process in bytes.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn memory(hub: &HubProcess, line: Memory) -> Outcome<f64> {
+    let pid = hub.pid().ok_or("the hub is gone")?;
+    let name = match line {
+        Memory::Peak => "VmHWM",
+        Memory::Now => "VmRSS",
+    };
+    let text = field(&format!("/proc/{pid}/status"), name).ok_or("the hub is gone")?;
+    let kib: f64 = text.trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1_024.0)
+}
+
+/// Which memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Memory {
+    /// The most that was resident.
+    Peak,
+    /// What is resident.
+    Now,
+}
+
+/// A connection to the hub's database that only reads.
+pub(crate) struct Watch(Connection);
+
+/// A message that is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Done {
+    /// Records applied.
+    pub(crate) applied: u64,
+    /// Findings of all kinds.
+    pub(crate) findings: u64,
+    /// When it was accepted, in microseconds since 1970.
+    pub(crate) accepted: i64,
+}
+
+impl Watch {
+    /// Opens the database of a hub that is ready.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn open(config: &ConfigFolder) -> Outcome<Self> {
+        let path = config.dir().join("data/meterhub.db");
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        Ok(Self(connection))
+    }
+
+    /// Waits until the only message is done: what a reader sees is committed and synced.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub(crate) async fn message_done(&self) -> Outcome<Done> {
+        let sql = "SELECT applied, findings, received_at FROM message WHERE state > 1";
+        let mut statement = self.0.prepare(sql)?;
+        self.until("the message is done", || {
+            let read = |row: &rusqlite::Row<'_>| {
+                let count =
+                    |column| Ok::<u64, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
+                Ok(Done {
+                    applied: count(0)?,
+                    findings: count(1)?,
+                    accepted: row.get(2)?,
+                })
+            };
+            Ok(statement.query_map([], read)?.next().transpose()?)
+        })
+        .await
+    }
+
+    /// Waits until no message and no delivery is open.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub(crate) async fn all_done(&self) -> Outcome<()> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM message WHERE source = 'in' AND state IN (0, 1)) \
+                   OR EXISTS (SELECT 1 FROM delivery WHERE endpoint = 'out' AND state IN (0, 1))";
+        let mut statement = self.0.prepare(sql)?;
+        self.until("everything is delivered", || {
+            let open: bool = statement.query_row([], |row| row.get(0))?;
+            Ok((!open).then_some(()))
+        })
+        .await
+    }
+
+    /// A number that a query gives.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub(crate) fn count(&self, sql: &str) -> Outcome<u64> {
+        Ok(self
+            .0
+            .query_row(sql, [], |row| row.get::<_, i64>(0))?
+            .cast_unsigned())
+    }
+
+    async fn until<T>(
+        &self,
+        what: &str,
+        mut look: impl FnMut() -> Outcome<Option<T>>,
+    ) -> Outcome<T> {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Some(found) = look()? {
+                return Ok(found);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("waited {PATIENCE:?} in vain until {what}").into());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
