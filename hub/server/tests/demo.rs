@@ -1,6 +1,8 @@
 //! `meterhub demo` as a new user runs it: what it says happened did happen, and what it says to
 //! type next works.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

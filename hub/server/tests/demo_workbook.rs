@@ -8,8 +8,20 @@ use std::path::PathBuf;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
 const HEADER: [&str; 14] = [
-    "Order no", "Rev", "Work", "Metering point", "Meter", "New meter", "Address", "Postcode", "Town", "From",
-    "Until", "Priority", "Key box", "Instructions",
+    "Order no",
+    "Rev",
+    "Work",
+    "Metering point",
+    "Meter",
+    "New meter",
+    "Address",
+    "Postcode",
+    "Town",
+    "From",
+    "Until",
+    "Priority",
+    "Key box",
+    "Instructions",
 ];
 
 /// One order as the ERP has it. Times are `2026-03-30T08:00` or what somebody typed instead.
@@ -62,8 +74,18 @@ fn workbook() -> Result<Vec<u8>, XlsxError> {
 fn write_order(sheet: &mut Worksheet, row: u32, order: &Order) -> Result<(), XlsxError> {
     let [meter, new_meter] = order.meters;
     let [street, postcode, town] = order.address;
-    sheet.write(row, 0, order.number)?.write(row, 1, order.revision)?;
-    let texts = [order.work, order.point, meter, new_meter, street, postcode, town];
+    sheet
+        .write(row, 0, order.number)?
+        .write(row, 1, order.revision)?;
+    let texts = [
+        order.work,
+        order.point,
+        meter,
+        new_meter,
+        street,
+        postcode,
+        town,
+    ];
     for (column, text) in (2..).zip(texts) {
         write_text(sheet, row, column, text)?;
     }
@@ -90,11 +112,16 @@ fn write_text(sheet: &mut Worksheet, row: u32, column: u16, text: &str) -> Resul
 
 #[test]
 fn the_workbook_is_what_this_program_makes() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/demo/north-work-orders.xlsx");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/demo/north-work-orders.xlsx");
     let made = workbook().unwrap();
     if std::env::var_os("METERHUB_WRITE_EXPECTED").is_some() {
         std::fs::write(&path, &made).unwrap();
     }
     let kept = std::fs::read(&path).unwrap();
-    assert!(kept == made, "`{}` is not what this test makes; see its first lines", path.display());
+    assert!(
+        kept == made,
+        "`{}` is not what this test makes; see its first lines",
+        path.display()
+    );
 }

@@ -78,15 +78,23 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
     };
     let differences = expected::differences(&outcome);
     match common.json {
-        true => output::say(&show::as_json(&outcome, &differences, &args.dir, started.elapsed()).to_string()),
+        true => output::say(
+            &show::as_json(&outcome, &differences, &args.dir, started.elapsed()).to_string(),
+        ),
         false => show::as_text(&outcome, &differences, &args.dir, started.elapsed()),
     }
-    if differences.is_empty() { Exit::Done } else { Exit::Failed }
+    if differences.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
 }
 
 async fn perform(dir: &Path, common: &Common) -> Result<Outcome, DemoError> {
     let tokens = Tokens::new().map_err(DemoError::Random)?;
-    let warehouse = Warehouse::start(&tokens.warehouse).await.map_err(DemoError::Listen)?;
+    let warehouse = Warehouse::start(&tokens.warehouse)
+        .await
+        .map_err(DemoError::Listen)?;
     let folder = Folder::prepare(dir, warehouse.address(), &tokens)?;
     log_to(&folder.path("hub.log"))?;
     if !common.json {
@@ -99,7 +107,10 @@ async fn perform(dir: &Path, common: &Common) -> Result<Outcome, DemoError> {
 
 /// What the hub logs would stand between the lines of the demo, so it goes to a file.
 fn log_to(path: &Path) -> Result<(), DemoError> {
-    let file = File::create(path).map_err(|cause| DemoError::Write { path: path.to_owned(), cause })?;
+    let file = File::create(path).map_err(|cause| DemoError::Write {
+        path: path.to_owned(),
+        cause,
+    })?;
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::WARN)
         .with_ansi(false)
