@@ -70,7 +70,7 @@ fn messages(outcome: &Outcome) {
             message.id.to_string(),
             message.name.clone(),
             message.source.clone(),
-            message.state.as_str().replace('_', " "),
+            state(handled),
             format!(
                 "{} of {}",
                 thousands(message.applied),
@@ -88,6 +88,19 @@ fn messages(outcome: &Outcome) {
             "{} is {} again: recognised, and not processed twice.",
             resend.name, resend.first_name
         ));
+    }
+}
+
+/// `processed, 2 findings`
+fn state(handled: &Handled) -> String {
+    let message = &handled.message;
+    let word = match message.state {
+        MessageState::ProcessedWithFindings => MessageState::Processed.as_str(),
+        other => other.as_str(),
+    };
+    match message.findings {
+        0 => word.to_owned(),
+        findings => format!("{word}, {}", count(findings, "finding")),
     }
 }
 
