@@ -1,5 +1,7 @@
 //! The file source against a real file system, and against one that fails.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;

@@ -1,11 +1,13 @@
 //! The HTTP source behind a real listener on loopback.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use adapter_http::{HttpSourceConfig, router};
+use adapter_http::{HttpInbox, HttpSourceConfig, router};
 use async_trait::async_trait;
 use hub_core::files::OsFiles;
 use hub_core::{AdapterContext, Body, MessageId, Settlement, Source, SourceConfig};
@@ -250,6 +252,19 @@ async fn an_unknown_source_learns_nothing_of_others() {
         StatusCode::NOT_FOUND,
         "a source that is not connected is not there"
     );
+}
+
+#[tokio::test]
+async fn a_configured_source_that_is_not_connected_asks_for_patience() {
+    let hub = Hub::new("").await;
+    let inbox = hub.context.shared.get::<HttpInbox>();
+    inbox.expect(["hes north".to_owned()]);
+    let early = hub.post().body("x").send().await.unwrap();
+    assert_eq!(early.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(early.headers().contains_key("retry-after"));
+    inbox.expect([]);
+    let gone = hub.post().body("x").send().await.unwrap();
+    assert_eq!(gone.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
