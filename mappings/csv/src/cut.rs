@@ -6,7 +6,7 @@ use hub_model::mapping::Halt;
 use memchr::{memchr, memrchr};
 
 use crate::extent::Structure;
-use crate::limits::{MAX_RECORD_BYTES, SEGMENT_BYTES};
+use crate::limits::segment_bytes;
 
 /// A part of the payload that begins and ends at row ends.
 pub(crate) struct Part {
@@ -61,7 +61,7 @@ impl<'a> Cutter<'a> {
         }
         match self.last_row_end(&bytes) {
             Some(cut) => {
-                self.rest.reserve(SEGMENT_BYTES);
+                self.rest.reserve(segment_bytes(self.structure.longest));
                 self.rest.extend_from_slice(&bytes[cut..]);
                 bytes.truncate(cut);
                 Ok(Some(self.part(bytes)))
@@ -71,7 +71,7 @@ impl<'a> Cutter<'a> {
     }
 
     fn fill(&mut self, bytes: &mut Vec<u8>) -> Result<(), Halt> {
-        let wanted = SEGMENT_BYTES.saturating_sub(bytes.len());
+        let wanted = segment_bytes(self.structure.longest).saturating_sub(bytes.len());
         if self.ended || wanted == 0 {
             return Ok(());
         }
@@ -96,8 +96,8 @@ impl<'a> Cutter<'a> {
             let next = at + extent.next;
             // A row that ends with the buffer, or whose quote may yet close, might go on.
             let open = next == bytes.len() && bytes.last() != Some(&self.structure.line_end);
-            let undecided =
-                extent.kind == crate::extent::Kind::Unclosed && bytes.len() - at < MAX_RECORD_BYTES;
+            let undecided = extent.kind == crate::extent::Kind::BadQuote
+                && bytes.len() - at < self.structure.longest;
             if open || undecided {
                 break;
             }
@@ -126,12 +126,18 @@ impl<'a> Cutter<'a> {
             }
             length += read as u64;
         }
+        // A comment may be as long as it likes.
+        let comment = self.structure.comment;
+        let too_long = comment.is_none() || bytes.first().copied() != comment;
+        if !too_long {
+            bytes.clear();
+        }
         let part = Part {
             bytes,
             offset,
             line: self.line,
             end: offset + length,
-            too_long: true,
+            too_long,
         };
         self.offset = part.end;
         self.line += 1;

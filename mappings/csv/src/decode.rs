@@ -15,14 +15,15 @@ use crate::row::{CsvRow, Splitter};
 /// Decodes CSV by a mapping file.
 ///
 /// - Shape: one record, or one reading, or a day of readings a row; order kept.
-/// - Blocks of readings are gathered within a part of the file ([`crate::SEGMENT_BYTES`]), and
+/// - Blocks of readings are gathered within a part of the file ([`crate::segment_bytes`]), and
 ///   [`Decode::decode`] runs over the same parts as [`Decode::segments`], so both yield the same.
-/// - Findings: `bad_header` (fatal), `ragged_row`, `unclosed_quote`, `malformed_quote`,
+/// - Findings: `bad_header` (fatal), `ragged_row`, `bad_quote`,
 ///   `too_long`, `bad_encoding`, `missing_value`, `bad_value`.
 #[derive(Debug, Clone)]
 pub struct CsvDecoder {
     mapping: Arc<Mapping>,
     zone: Zone,
+    longest_row: usize,
 }
 
 impl CsvDecoder {
@@ -30,13 +31,25 @@ impl CsvDecoder {
     /// names none.
     #[must_use]
     pub const fn new(mapping: Arc<Mapping>, zone: Zone) -> Self {
-        Self { mapping, zone }
+        Self {
+            mapping,
+            zone,
+            longest_row: MAX_RECORD_BYTES,
+        }
+    }
+
+    /// Changes the longest row from [`MAX_RECORD_BYTES`], and with it the size of the parts
+    /// ([`crate::segment_bytes`]).
+    #[must_use]
+    pub fn with_longest_row(mut self, bytes: usize) -> Self {
+        self.longest_row = bytes.clamp(1, MAX_RECORD_BYTES);
+        self
     }
 }
 
 impl Decode for CsvDecoder {
     fn decode(&self, payload: &dyn Payload, out: &mut dyn Records) -> Result<(), Halt> {
-        let head = match Head::read(&self.mapping, &self.zone, payload)? {
+        let head = match Head::read(&self.mapping, &self.zone, self.longest_row, payload)? {
             Ok(head) => head,
             Err(finding) => return out.finding(finding),
         };
@@ -66,7 +79,7 @@ impl Decode for CsvDecoder {
             return Ok(None);
         }
         // A head that cannot be understood is told by `decode`.
-        let Ok(head) = Head::read(&self.mapping, &self.zone, payload)? else {
+        let Ok(head) = Head::read(&self.mapping, &self.zone, self.longest_row, payload)? else {
             return Ok(None);
         };
         let offset = from.max(head.offset);
@@ -113,7 +126,10 @@ fn decode_part(
     out: &mut dyn Records,
 ) -> Result<(), Halt> {
     if part.too_long {
-        return out.finding(too_long(Place::at(part.offset, part.line)));
+        return out.finding(too_long(
+            head.structure.longest,
+            Place::at(part.offset, part.line),
+        ));
     }
     let mut splitter = Splitter::new(head.structure);
     let bytes = part.bytes.as_slice();
@@ -128,8 +144,13 @@ fn decode_part(
             Kind::Plain => splitter.plain(text),
             Kind::Quoted => splitter.quoted(text),
             Kind::Skipped => continue,
-            Kind::Unclosed | Kind::Malformed | Kind::TooLong => {
-                out.finding(broken(extent.kind, Place::at(offset, on), text))?;
+            Kind::BadQuote | Kind::TooLong => {
+                out.finding(broken(
+                    head.structure.longest,
+                    extent.kind,
+                    Place::at(offset, on),
+                    text,
+                ))?;
                 continue;
             }
         };
@@ -197,31 +218,21 @@ fn judge_ragged(head: &Head, row: &CsvRow<'_>, width: usize, found: usize) -> Op
     Some(Finding::error("ragged_row", row.place(), reason))
 }
 
-fn broken(kind: Kind, place: Place, text: &[u8]) -> Finding {
-    let text = shown(text);
-    match kind {
-        Kind::Unclosed => Finding::error(
-            "unclosed_quote",
-            place,
-            format!(
-                "a quoted cell in `{text}` does not end within {MAX_RECORD_BYTES} bytes, expected a closing quote"
-            ),
-        ),
-        Kind::Malformed => Finding::error(
-            "malformed_quote",
-            place,
-            format!(
-                "text follows a closing quote in `{text}`, expected a delimiter, or quotes inside the cell doubled"
-            ),
-        ),
-        _ => too_long(place),
+fn broken(longest: usize, kind: Kind, place: Place, text: &[u8]) -> Finding {
+    if kind == Kind::TooLong {
+        return too_long(longest, place);
     }
+    let reason = format!(
+        "the quotes in `{}` are wrong: expected a closing quote within {longest} bytes, a delimiter after it, and quotes inside a cell doubled",
+        shown(text)
+    );
+    Finding::error("bad_quote", place, reason)
 }
 
-fn too_long(place: Place) -> Finding {
+fn too_long(longest: usize, place: Place) -> Finding {
     Finding::error(
         "too_long",
         place,
-        format!("the row is longer than {MAX_RECORD_BYTES} bytes"),
+        format!("the row is longer than {longest} bytes"),
     )
 }

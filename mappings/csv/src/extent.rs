@@ -3,8 +3,6 @@
 use mapping_tabular::CsvFormat;
 use memchr::{memchr, memchr2};
 
-use crate::limits::MAX_RECORD_BYTES;
-
 /// The bytes that give a file its structure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Structure {
@@ -13,6 +11,8 @@ pub(crate) struct Structure {
     pub(crate) comment: Option<u8>,
     /// Line feed; carriage return in files that have only those.
     pub(crate) line_end: u8,
+    /// Longest row, in bytes.
+    pub(crate) longest: usize,
 }
 
 /// A stretch of the file.
@@ -36,22 +36,22 @@ pub(crate) enum Kind {
     Quoted,
     /// A comment or an empty line.
     Skipped,
-    /// A quoted cell that does not end within [`MAX_RECORD_BYTES`]; the stretch is its first line.
-    Unclosed,
-    /// Text after a closing quote.
-    Malformed,
-    /// Longer than [`MAX_RECORD_BYTES`].
+    /// A quoted cell that does not end within the longest row, or has text after its closing
+    /// quote; the stretch is the row's first line.
+    BadQuote,
+    /// Longer than the longest row.
     TooLong,
 }
 
 impl Structure {
-    pub(crate) fn of(format: &CsvFormat, head: &[u8]) -> Self {
+    pub(crate) fn of(format: &CsvFormat, head: &[u8], longest: usize) -> Self {
         let only_returns = memchr(b'\n', head).is_none() && memchr(b'\r', head).is_some();
         Self {
             delimiter: format.delimiter.0.unwrap_or(b','),
             quote: format.quote.0,
             comment: format.comment.and_then(|mark| mark.0),
             line_end: if only_returns { b'\r' } else { b'\n' },
+            longest,
         }
     }
 
@@ -61,21 +61,20 @@ impl Structure {
     pub(crate) fn extent(&self, bytes: &[u8]) -> Extent {
         let end = memchr(self.line_end, bytes);
         let line = &bytes[..end.unwrap_or(bytes.len())];
-        let kind = self.kind_of(line);
-        if kind != Kind::Quoted {
-            return Extent {
-                kind,
-                length: trimmed(line),
-                next: end.map_or(bytes.len(), |end| end + 1),
-                lines: 1,
-            };
-        }
-        self.quoted(bytes).unwrap_or(Extent {
-            kind: Kind::Unclosed,
+        let one_line = |kind| Extent {
+            kind,
             length: trimmed(line),
             next: end.map_or(bytes.len(), |end| end + 1),
             lines: 1,
-        })
+        };
+        match self.kind_of(line) {
+            // A row whose quotes are wrong costs its first line: the next may be good again. What
+            // is wrong with it is not told apart, as a part may end before a cell would have.
+            Kind::Quoted => self
+                .quoted(bytes)
+                .unwrap_or_else(|| one_line(Kind::BadQuote)),
+            kind => one_line(kind),
+        }
     }
 
     #[inline]
@@ -84,7 +83,7 @@ impl Structure {
         if blank || (self.comment.is_some() && line.first().copied() == self.comment) {
             return Kind::Skipped;
         }
-        if line.len() > MAX_RECORD_BYTES {
+        if line.len() > self.longest {
             return Kind::TooLong;
         }
         match self.quote {
@@ -93,33 +92,26 @@ impl Structure {
         }
     }
 
-    /// A row with quotes, over as many lines as it takes. `None` if it does not end within
-    /// [`MAX_RECORD_BYTES`], as when a quote is never closed.
+    /// A row with quotes, over as many lines as it takes; `None` if the quotes are wrong.
     fn quoted(&self, bytes: &[u8]) -> Option<Extent> {
-        let quote = self.quote?;
-        let (whole, bytes) = (bytes.len(), &bytes[..bytes.len().min(MAX_RECORD_BYTES)]);
-        let (mut at, mut lines, mut kind) = (0, 1, Kind::Quoted);
+        let (whole, bytes) = (bytes.len(), &bytes[..bytes.len().min(self.longest)]);
+        let (mut at, mut lines) = (0, 1);
         loop {
-            if bytes.get(at) == Some(&quote) {
+            let quote = self.quote.filter(|quote| bytes.get(at) == Some(quote));
+            if let Some(quote) = quote {
                 let (after, inner_lines) = self.closing(bytes, at + 1, quote)?;
+                if !self.ends_cell(&bytes[after..]) {
+                    return None;
+                }
                 lines += inner_lines;
                 at = after;
-                let follows = bytes.get(at).copied();
-                let ends = follows.is_none_or(|c| {
-                    c == self.delimiter
-                        || c == self.line_end
-                        || (c == b'\r' && bytes.get(at + 1).is_none_or(|c| *c == self.line_end))
-                });
-                if !ends {
-                    kind = Kind::Malformed;
-                }
             }
-            match memchr2(self.delimiter, self.line_end, bytes.get(at..)?) {
+            match memchr2(self.delimiter, self.line_end, &bytes[at..]) {
                 Some(offset) if bytes[at + offset] == self.delimiter => at += offset + 1,
                 Some(offset) => {
                     let length = trimmed(&bytes[..at + offset]);
                     return Some(Extent {
-                        kind,
+                        kind: Kind::Quoted,
                         length,
                         next: at + offset + 1,
                         lines,
@@ -128,13 +120,24 @@ impl Structure {
                 None if bytes.len() < whole => return None,
                 None => {
                     return Some(Extent {
-                        kind,
+                        kind: Kind::Quoted,
                         length: trimmed(bytes),
-                        next: bytes.len(),
+                        next: whole,
                         lines,
                     });
                 }
             }
+        }
+    }
+
+    /// Whether what follows a closing quote ends the cell.
+    fn ends_cell(&self, rest: &[u8]) -> bool {
+        match rest {
+            [] => true,
+            [b'\r', rest @ ..] => {
+                rest.first().is_none_or(|c| *c == self.line_end) || self.line_end == b'\r'
+            }
+            [c, ..] => *c == self.delimiter || *c == self.line_end,
         }
     }
 
@@ -171,6 +174,7 @@ mod tests {
         quote: Some(b'"'),
         comment: Some(b'#'),
         line_end: b'\n',
+        longest: 1_000,
     };
 
     fn rows(text: &str) -> Vec<(Kind, &str, u64)> {
@@ -201,15 +205,15 @@ mod tests {
     fn an_unclosed_quote_costs_one_line() {
         assert_eq!(
             rows("a,\"b\nc,d\n"),
-            [(Kind::Unclosed, "a,\"b", 1), (Kind::Plain, "c,d", 1)]
+            [(Kind::BadQuote, "a,\"b", 1), (Kind::Plain, "c,d", 1)]
         );
-        let long = format!("\"{}\nc,d\"\n", "x,\n".repeat(MAX_RECORD_BYTES));
-        assert_eq!(COMMAS.extent(long.as_bytes()).kind, Kind::Unclosed);
+        let long = format!("\"{}\nc,d\"\n", "x,\n".repeat(COMMAS.longest));
+        assert_eq!(COMMAS.extent(long.as_bytes()).kind, Kind::BadQuote);
     }
 
     #[test]
     fn text_after_a_closing_quote_is_malformed() {
-        assert_eq!(rows("\"a\"b,c\n\"a\",c\r\n")[0].0, Kind::Malformed);
+        assert_eq!(rows("\"a\"b,c\n\"a\",c\r\n")[0].0, Kind::BadQuote);
         assert_eq!(
             rows("\"a\",c\r\n\"a\"\r\n"),
             [(Kind::Quoted, "\"a\",c", 1), (Kind::Quoted, "\"a\"", 1)]
@@ -218,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_line_has_a_longest_length() {
-        let long = vec![b'x'; MAX_RECORD_BYTES + 1];
+        let long = vec![b'x'; COMMAS.longest + 1];
         assert_eq!(COMMAS.extent(&long).kind, Kind::TooLong);
     }
 }

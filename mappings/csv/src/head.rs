@@ -34,6 +34,7 @@ impl Head {
     pub(crate) fn read(
         mapping: &Arc<Mapping>,
         zone: &Zone,
+        longest_row: usize,
         payload: &dyn Payload,
     ) -> Result<Result<Self, Finding>, Halt> {
         let mut bytes = Vec::new();
@@ -41,10 +42,15 @@ impl Head {
             .open_at(0)?
             .take(MAX_HEAD_BYTES as u64)
             .read_to_end(&mut bytes)?;
-        Ok(Self::parse(mapping, zone, &bytes))
+        Ok(Self::parse(mapping, zone, longest_row, &bytes))
     }
 
-    fn parse(mapping: &Arc<Mapping>, zone: &Zone, bytes: &[u8]) -> Result<Self, Finding> {
+    fn parse(
+        mapping: &Arc<Mapping>,
+        zone: &Zone,
+        longest_row: usize,
+        bytes: &[u8],
+    ) -> Result<Self, Finding> {
         let format = &mapping.file().csv;
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             let reason = "the file is UTF-16, expected `utf-8`, `latin-1` or `windows-1252`";
@@ -57,7 +63,7 @@ impl Head {
         } else {
             format.encoding
         };
-        let structure = Structure::of(format, bytes);
+        let structure = Structure::of(format, bytes, longest_row);
         let mut at = if marked { UTF8_MARK.len() } else { 0 };
         let mut line = 1;
         for end in memchr_iter(structure.line_end, &bytes[at..]).take(format.skip_lines as usize) {
@@ -146,9 +152,9 @@ fn names(
 ) -> Result<Vec<String>, String> {
     let mut splitter = Splitter::new(structure);
     let cells = match kind {
-        Kind::Unclosed => {
+        Kind::BadQuote => {
             return Err(format!(
-                "a quote in the header `{}` is not closed",
+                "the quotes in the header `{}` are wrong",
                 shown(row)
             ));
         }

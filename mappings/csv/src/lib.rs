@@ -18,4 +18,4 @@ pub mod synthetic;
 
 pub use decode::CsvDecoder;
 pub use encode::CsvEncoder;
-pub use limits::{MAX_COLUMNS, MAX_HEAD_BYTES, MAX_RECORD_BYTES, SEGMENT_BYTES};
+pub use limits::{MAX_COLUMNS, MAX_HEAD_BYTES, MAX_RECORD_BYTES, segment_bytes};

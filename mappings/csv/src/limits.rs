@@ -7,11 +7,13 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 /// Most cells of a row: Excel's own limit.
 pub const MAX_COLUMNS: usize = 16_384;
 
-/// Size of the parts that decode on their own. Smaller parts cost more hand-over and give smaller
-/// blocks of readings, larger ones more memory per core. Must exceed [`MAX_RECORD_BYTES`].
-pub const SEGMENT_BYTES: usize = 3 << 19;
+/// Size of the parts that decode on their own, for a longest row. Smaller parts cost more hand-over
+/// and give smaller blocks of readings, larger ones more memory per core. A part must hold a
+/// longest row and more, so that an unclosed quote can be told from one that closes later.
+#[must_use]
+pub const fn segment_bytes(longest_row: usize) -> usize {
+    longest_row + longest_row / 2
+}
 
 /// Within this many bytes the header must end.
 pub const MAX_HEAD_BYTES: usize = 1 << 20;
-
-const _: () = assert!(SEGMENT_BYTES > MAX_RECORD_BYTES);

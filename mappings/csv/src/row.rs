@@ -144,6 +144,7 @@ mod tests {
         quote: Some(b'"'),
         comment: None,
         line_end: b'\n',
+        longest: 1_000,
     };
 
     fn texts(cells: &Cells<'_>) -> Vec<String> {

@@ -216,8 +216,13 @@ impl Compiler<'_> {
         if interval_seconds == Some(0) {
             return Err((at, "`interval_seconds` must be at least 1".to_owned()));
         }
-        if table.stamp == Stamp::Start && interval_seconds.is_none() && wide.is_none() {
-            let reason = "`stamp = \"start\"` needs `interval_seconds`, or a constant reading type that has a measuring period";
+        // Types that differ from row to row are judged row by row.
+        if table.stamp == Stamp::Start
+            && interval_seconds.is_none()
+            && wide.is_none()
+            && self.constant_type().is_some()
+        {
+            let reason = "`stamp = \"start\"` needs `interval_seconds`, or a reading type that has a measuring period";
             return Err((at, reason.to_owned()));
         }
         Ok(ReadingsPlan {
@@ -230,13 +235,17 @@ impl Compiler<'_> {
 
     /// The interval of the reading type, where that is the same in every row.
     fn constant_interval(&self) -> Option<u32> {
+        self.constant_type()?.interval_seconds()
+    }
+
+    fn constant_type(&self) -> Option<ReadingType> {
         let source = self
             .plan
             .fields
             .iter()
             .find(|field| field.name == "reading_type")?;
         match &source.origin {
-            Origin::Constant(text) => text.parse::<ReadingType>().ok()?.interval_seconds(),
+            Origin::Constant(text) => text.parse().ok(),
             _ => None,
         }
     }
@@ -287,7 +296,7 @@ impl Compiler<'_> {
             .clone()
             .unwrap_or_else(|| self.file.times.format.clone());
         if time_slot.is_some() && !format.splits() {
-            let reason = "`time_column` needs a format with one blank between date and time, such as `%d.%m.%Y %H:%M`";
+            let reason = "`time_column` needs a format with a blank between date and time, such as `%d.%m.%Y %H:%M`";
             return Err((at, format!("`{name}`: {reason}")));
         }
         let origin = match (&keys.expression, &keys.constant, column) {

@@ -26,7 +26,7 @@ pub struct FieldKeys {
     /// Column it is read from and written to.
     pub column: Option<ColumnRef>,
     /// Times only: a second column with the time of day; `column` then holds the date, and the
-    /// format is that of both with one space between them.
+    /// format is that of both with a blank between them.
     pub time_column: Option<ColumnRef>,
     /// The same value in every row.
     pub constant: Option<String>,

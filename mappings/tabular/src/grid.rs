@@ -96,7 +96,7 @@ impl WidePlan {
         clock.zone().day_of(start)
     }
 
-    /// The intervals of a day, in the order of the columns.
+    /// The intervals of a day, in their order.
     pub(crate) fn cells(&self, day: LocalDay, clock: &mut LocalClock) -> Vec<GridCell> {
         match self.dst {
             DstColumns::Elapsed => self.elapsed(day, clock),
@@ -151,7 +151,17 @@ impl WidePlan {
                 Placed::Skipped | Placed::OutOfRange => {}
             }
         }
+        cells.sort_by_key(|cell| cell.end);
         cells
+    }
+
+    /// Columns from a value to its quality, given the columns where both runs begin. Of repeated
+    /// columns the qualities stand beside the values too, or else right after the last of them.
+    pub(crate) fn quality_shift(&self, repeated: bool, first: usize, quality: usize) -> isize {
+        if repeated && self.step == 1 {
+            return isize::try_from(self.repeated_count()).unwrap_or(0);
+        }
+        isize::try_from(quality).unwrap_or(0) - isize::try_from(first).unwrap_or(0)
     }
 
     /// What to write above the column of the `index`-th value, `00:15` say.

@@ -35,16 +35,17 @@ pub use decode::RowDecoder;
 pub use encode::RowWriter;
 pub use error::MappingError;
 pub use expression::Expression;
-pub use field::Field;
+pub use field::{Field, FieldKeys};
 pub use file::{
-    CsvFormat, ExcelFormat, MappingFile, NumberFormat, RecordName, Sheet, TimeSettings,
+    CsvFormat, DecimalSign, ExcelFormat, MappingFile, NumberFormat, RecordName, Sheet,
+    SheetMatching, TimeSettings,
 };
 pub use header::{HeaderFault, Layout};
 pub use mapping::Mapping;
 pub use schema::mapping_schema;
 pub use setting::{ColumnRef, Mark, SheetPattern, ZoneName};
 pub use tables::{
-    DstColumns, EmptyValue, EndDeviceTable, EventTable, ReadingsTable, Stamp, UsagePointTable,
-    Wide, WorkOrderTable,
+    Attributes, DstColumns, EmptyValue, EndDeviceTable, EventTable, ReadingsTable, Stamp,
+    UsagePointTable, Wide, WorkOrderTable,
 };
-pub use time_format::{RepeatedHour, TimeFormat};
+pub use time_format::{RepeatedHour, TimeFormat, excel_micros};

@@ -208,7 +208,7 @@ mod tests {
             ),
             (
                 "performed = { column = \"D\", time_column = \"T\", format = \"%Y%m%d\" }",
-                "one blank",
+                "a blank",
             ),
         ] {
             let error = refused(&format!("{ORDER}{line}\n"));
@@ -227,7 +227,11 @@ mod tests {
         let readings =
             "record = \"readings\"\n[readings]\nmeter = \"M\"\nreading_type = \"R\"\nat = \"T\"\n";
         assert!(refused(readings).contains("needs `value`"));
-        let error = refused(&format!("{readings}value = \"V\"\nstamp = \"start\"\n"));
+        let register = readings.replace(
+            "\"R\"",
+            "{ constant = \"0.0.0.1.1.1.12.0.0.0.0.0.0.0.0.3.72.0\" }",
+        );
+        let error = refused(&format!("{register}value = \"V\"\nstamp = \"start\"\n"));
         assert!(error.contains("interval_seconds"), "{error}");
         let error = refused(&format!("{ORDER}[readings]\n"));
         assert!(error.contains("record = \"work_order\""), "{error}");

@@ -205,6 +205,7 @@ impl Source {
     ///
     /// # Errors
     /// The cell is an error value, its word unknown, or the expression failed.
+    #[inline]
     pub(crate) fn raw<'r, R: Row>(&'r self, layout: &Layout, row: &'r R) -> Result<Raw<'r>, Fault> {
         let raw = match &self.origin {
             Origin::Column(slot) => match layout.cell(row, *slot) {
@@ -228,6 +229,7 @@ impl Source {
     }
 
     /// Applies default and lookup to what a cell gave.
+    #[inline]
     pub(crate) fn translated<'r, R: Row>(
         &'r self,
         layout: &Layout,

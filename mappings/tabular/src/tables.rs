@@ -129,7 +129,8 @@ pub struct Wide {
     /// The file's numbers times ten to this power are ours.
     #[serde(default)]
     pub power_of_ten: i32,
-    /// `dst = "clock"`: first of the further columns that hold the repeated hour.
+    /// `dst = "clock"`: first of the further columns that hold the repeated hour; with `step = 1`
+    /// their qualities follow after the last of them.
     pub repeated_column: Option<ColumnRef>,
 }
 

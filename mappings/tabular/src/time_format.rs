@@ -135,18 +135,11 @@ impl TimeFormat {
         }
     }
 
-    /// Whether date and time are separated by one space, so that they can stand in two columns.
+    /// Whether date and time are separated by a blank, so that they can stand in two columns.
     pub(crate) fn splits(&self) -> bool {
         match self {
             Self::Iso | Self::IsoLocal => true,
-            Self::Pattern(pattern) => {
-                pattern
-                    .parts
-                    .iter()
-                    .filter(|p| **p == Part::Literal(b' '))
-                    .count()
-                    == 1
-            }
+            Self::Pattern(pattern) => pattern.parts.contains(&Part::Literal(b' ')),
             _ => false,
         }
     }
@@ -209,9 +202,10 @@ impl JsonSchema for TimeFormat {
     }
 }
 
-/// Local microseconds of an Excel day number, rounded to the millisecond that Excel keeps.
-/// `None` outside the years 1900 to 9999.
-pub(crate) fn excel_micros(serial: f64, from_1904: bool) -> Option<i64> {
+/// Local microseconds, as if it were UTC, of an Excel day number, rounded to the millisecond that
+/// Excel keeps. `None` outside the years 1900 to 9999.
+#[must_use]
+pub fn excel_micros(serial: f64, from_1904: bool) -> Option<i64> {
     const LAST_DAY: f64 = 2_958_466.0;
     if !serial.is_finite() || !(0.0..LAST_DAY).contains(&serial) {
         return None;

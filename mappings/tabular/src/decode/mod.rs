@@ -55,6 +55,8 @@ impl<'l> RowDecoder<'l> {
             Kind::Readings(readings) => readings.row(row, out),
             Kind::Other(name, times) => match records::decode(*name, self.layout, row, times) {
                 Ok(record) => out.record(row.place(), record),
+                // A row of nothing but delimiters is what spreadsheets leave at the end.
+                Err(_) if !self.layout.touches(row) => Ok(()),
                 Err(faults) => report(faults, &row.place(), out),
             },
         }

@@ -134,6 +134,9 @@ impl<'l> ReadingsDecoder<'l> {
 
     #[cold]
     fn refuse<R: Row>(&self, fault: Fault, row: &R, out: &mut dyn Records) -> Result<(), Halt> {
+        if !self.layout.touches(row) {
+            return Ok(());
+        }
         let values = self
             .plan
             .wide
@@ -472,14 +475,17 @@ impl<'l> ReadingsDecoder<'l> {
                 self.quality(source, own, row)?
             }
             (Some(source), Some(slot)) => {
-                let first = self.layout.column(wide.first).unwrap_or(0);
-                let shift = self.layout.column(slot).unwrap_or(0);
-                self.quality(
-                    source,
-                    self.layout
-                        .trimmed(row, (column + shift).saturating_sub(first)),
-                    row,
-                )?
+                let layout = self.layout;
+                let first = layout.column(wide.first).unwrap_or(0);
+                let run = layout.column(slot).unwrap_or(0);
+                let shift = wide.quality_shift(cell.repeated, first, run);
+                let column = column.saturating_add_signed(shift);
+                // The field stands for many columns: say which.
+                self.quality(source, layout.trimmed(row, column), row)
+                    .map_err(|fault| Fault {
+                        field: layout.column_name(column),
+                        ..fault
+                    })?
             }
         };
         let target = self.window.series(series);

@@ -185,13 +185,20 @@ fn named_columns(mapping: &Mapping) -> (Vec<Option<usize>>, Vec<String>) {
             }
         }
         if let Some(slot) = wide.repeated {
-            columns[slot] = Some(header.len());
-            header.extend(run_names(
-                wide.repeated_count(),
-                wide.step,
-                &name(slot),
-                |index| format!("repeated {}", index + 1),
-            ));
+            let at = header.len();
+            columns[slot] = Some(at);
+            let count = wide.repeated_count();
+            header.extend(run_names(count, wide.step, &name(slot), |index| {
+                format!("repeated {}", index + 1)
+            }));
+            if wide.quality.is_some() {
+                let shift = if wide.step > 1 { 1 } else { usize::from(count) };
+                for index in 0..count {
+                    let column = at + shift + usize::from(index) * usize::from(wide.step);
+                    header.resize(header.len().max(column + 1), String::new());
+                    header[column] = format!("Q repeated {}", index + 1);
+                }
+            }
         }
     }
     (columns, header)

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hub_model::mapping::Inexpressible;
 use hub_model::{Instant, LocalDay, ObjectRef, Reading, ReadingBlock, ReadingKind, ReadingQuality};
 
+use crate::TimeFormat;
 use crate::clock::LocalClock;
 use crate::encode::RowWriter;
 use crate::encode::cells::{RowCells, Value, canonical_of, theirs};
@@ -143,7 +144,7 @@ pub(crate) fn wide(
         let grid = wide.cells(day, &mut clock);
         row.clear();
         let mut values = block_values(block);
-        values.push(("day", Value::Time(clock.zone().bounds(day).0)));
+        values.push(("day", day_value(writer, day, clock.zone().bounds(day).0)));
         if wide.quality.is_none() {
             values.push((
                 "quality",
@@ -165,6 +166,15 @@ pub(crate) fn wide(
         emit(row.cells())?;
     }
     Ok(())
+}
+
+/// A day is a date: in the ISO forms without a time, which would be that of another day in UTC.
+fn day_value(writer: &RowWriter, day: LocalDay, midnight: Instant) -> Value<'static> {
+    let format = writer.mapping().field("day").map(|source| &source.format);
+    match format {
+        Some(TimeFormat::Iso | TimeFormat::IsoLocal) => Value::Text(Cow::Owned(day.to_string())),
+        _ => Value::Time(midnight),
+    }
 }
 
 fn off_grid(reading: &Reading, day: LocalDay, wide: &WidePlan) -> Inexpressible {
@@ -218,7 +228,9 @@ fn columns_of(
     let quality = wide
         .quality
         .and_then(|slot| writer.column(slot))
-        .map(|quality| (value + quality).saturating_sub(first));
+        .map(|quality| {
+            value.saturating_add_signed(wide.quality_shift(cell.repeated, first, quality))
+        });
     Ok((value, quality))
 }
 
