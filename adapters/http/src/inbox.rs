@@ -1,6 +1,6 @@
 //! The connected sources behind the hub's listener.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,12 +11,14 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::body::Bounds;
 use crate::credentials::Credentials;
-use crate::receive::{MESSAGES, unknown_source};
+use crate::problem::Problem;
+use crate::receive::{MESSAGES, not_connected, unknown_source};
 
 /// The HTTP sources that are connected, by name: one per hub, in `hub_core::Shared`.
 #[derive(Default)]
 pub struct HttpInbox {
     doors: RwLock<HashMap<String, Arc<Door>>>,
+    expected: RwLock<HashSet<String>>,
 }
 
 /// One connected source, seen from the listener.
@@ -38,6 +40,17 @@ pub(crate) struct Door {
 }
 
 impl HttpInbox {
+    /// Says which sources are configured. While one of them is not connected (the hub starts, or
+    /// takes over a changed configuration) its partners are asked to wait; to any other name the
+    /// answer is that there is no such source, for good.
+    pub fn expect(&self, names: impl IntoIterator<Item = String>) {
+        let mut expected = self
+            .expected
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *expected = names.into_iter().collect();
+    }
+
     /// Opens a door; one of the same name, an older configuration's, is replaced.
     pub(crate) fn open(&self, door: Arc<Door>) {
         let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
@@ -64,9 +77,18 @@ impl HttpInbox {
     pub fn authorize(&self, source: &str, headers: &HeaderMap) -> Result<(), Response> {
         let admitted = match self.door(source) {
             Some(door) => door.check_credentials(headers),
-            None => Err(unknown_source()),
+            None => Err(self.absent(source)),
         };
         admitted.map_err(|problem| problem.response(&format!("{MESSAGES}{source}")))
+    }
+
+    /// What a partner of a source is told that is not connected.
+    pub(crate) fn absent(&self, source: &str) -> Problem {
+        let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner);
+        match expected.contains(source) {
+            true => not_connected(),
+            false => unknown_source(),
+        }
     }
 
     pub(crate) fn door(&self, name: &str) -> Option<Arc<Door>> {

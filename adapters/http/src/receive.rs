@@ -43,12 +43,18 @@ async fn receive(
 ) -> Response {
     let result = match inbox.door(&source) {
         Some(door) => door.receive(request).await,
-        None => Err(unknown_source()),
+        None => Err(inbox.absent(&source)),
     };
     result.unwrap_or_else(|problem| problem.response(&format!("{MESSAGES}{source}")))
 }
 
-/// The answer to a name that is not, or not yet, connected.
+/// The answer to a name that is configured, but not connected at the moment.
+pub(crate) fn not_connected() -> Problem {
+    let detail = "nothing was accepted; the hub is starting, or takes over a changed configuration";
+    unavailable("not-connected", "The source is not connected yet", detail)
+}
+
+/// The answer to a name that nobody configured.
 pub(crate) fn unknown_source() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use adapter_http::{HttpInbox, HttpSourceConfig};
 use hub_core::files::OsFiles;
-use hub_core::{Shared, SystemClock};
+use hub_core::{Shared, SourceConfig as _, SystemClock};
 use hub_store::StoreError;
 use hub_store::messages::Store;
 use hub_store::sqlite::SqliteOptions;
@@ -17,7 +18,7 @@ use tracing::{error, info};
 
 use crate::adapters::adapters;
 use crate::api;
-use crate::config::{Config, ConfigErrors};
+use crate::config::{Config, ConfigErrors, SourceEntry};
 use crate::engine::{Engine, Surroundings};
 use crate::formats::formats;
 
@@ -102,6 +103,7 @@ impl Service {
         let address = listener
             .local_addr()
             .map_err(|cause| ServiceError::Listen { address, cause })?;
+        expect_sources(&config, &surroundings.shared);
         let http_stop = CancellationToken::new();
         let router = api::router(&store, &surroundings.shared);
         let stopped = http_stop.clone().cancelled_owned();
@@ -176,6 +178,7 @@ impl Service {
                 );
             }
             Ok(config) => {
+                expect_sources(&config, &self.surroundings.shared);
                 if let Some(engine) = self.engine.take() {
                     engine.stop().await;
                 }
@@ -207,6 +210,18 @@ impl Service {
             self.http.abort();
         }
     }
+}
+
+/// Makes known which names partners may post to, so that one whose source is not connected at the
+/// moment is asked to wait, and not told that there is no such source.
+fn expect_sources(config: &Config, shared: &Shared) {
+    let is_http = |entry: &&SourceEntry| entry.kind == HttpSourceConfig::KIND;
+    let names = config
+        .sources
+        .values()
+        .filter(is_http)
+        .map(|entry| entry.name.clone());
+    shared.get::<HttpInbox>().expect(names);
 }
 
 /// The hub's own node number. One hub owns a SQLite folder; the command line takes others.
