@@ -137,12 +137,8 @@ impl Files for OsFiles {
     fn publish(&self, from: &Path, to: &Path) -> io::Result<()> {
         match fs::hard_link(from, to) {
             Ok(()) => fs::remove_file(from),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            // No hard links here (FAT, some network shares): reserve the name, then take it over.
-            Err(_) => {
-                fs::File::options().write(true).create_new(true).open(to)?;
-                fs::rename(from, to)
-            }
+            Err(error) if has_no_links(&error) => rename_reserved(from, to),
+            Err(error) => Err(error),
         }
     }
 
@@ -175,6 +171,23 @@ impl Files for OsFiles {
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect()
     }
+}
+
+/// Whether the file system cannot make hard links at all (FAT, some network shares).
+fn has_no_links(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+    )
+}
+
+/// Reserves the new name with an empty file, then takes it over by renaming.
+fn rename_reserved(from: &Path, to: &Path) -> io::Result<()> {
+    fs::File::options().write(true).create_new(true).open(to)?;
+    fs::rename(from, to).inspect_err(|_| {
+        // The reservation is ours and empty.
+        let _ = fs::remove_file(to);
+    })
 }
 
 /// Writes a whole file durably: its own bytes and its name are on disk when this returns, and a

@@ -27,4 +27,5 @@ pub use secret::{Secret, SecretError};
 pub use sink::{OutgoingMessage, Sent, Sink, SinkError};
 pub use source::{
     Arrival, Body, Headers, IncomingMessage, Receipt, Settlement, Source, SourceError,
+    UnsettledReceipt,
 };
