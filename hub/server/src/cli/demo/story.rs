@@ -194,8 +194,8 @@ impl Stage<'_> {
                 .header("x-filename", step.name)
                 .body(input(step.input));
             let answer = request.send().await.map_err(wrong)?;
-            // The hub listens before all its sources are connected.
-            Ok((answer.status() != reqwest::StatusCode::NOT_FOUND).then_some(answer))
+            // The hub listens before all its sources are connected, and asks to wait until then.
+            Ok((answer.status() != reqwest::StatusCode::SERVICE_UNAVAILABLE).then_some(answer))
         })
         .await?;
         if answer.status() != reqwest::StatusCode::ACCEPTED {
