@@ -71,10 +71,7 @@ pub(crate) fn typed_text(cell: Cell<'_>) -> Cow<'_, str> {
         Cell::Text(bytes) => String::from_utf8_lossy(bytes),
         Cell::Number(value) => Cow::Owned(number_text(value)),
         Cell::Date(micros) => Cow::Owned(date_text(micros)),
-        Cell::TimeOfDay(micros) => {
-            let whole = date_text(micros.rem_euclid(DAY_MICROS));
-            Cow::Owned(whole.get(11..).unwrap_or("00:00:00").to_owned())
-        }
+        Cell::TimeOfDay(micros) => Cow::Owned(duration_text(micros)),
         Cell::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
         Cell::Error(text) => Cow::Borrowed(text),
     }
@@ -91,6 +88,13 @@ fn number_text(value: f64) -> String {
     }
     let rounded: f64 = format!("{value:.14e}").parse().unwrap_or(value);
     format!("{rounded}")
+}
+
+/// `12:30:00`; more than a day counts on, as in `255:10:10`.
+fn duration_text(micros: i64) -> String {
+    let seconds = micros.div_euclid(1_000_000);
+    let (hours, rest) = (seconds.div_euclid(3_600), seconds.rem_euclid(3_600));
+    format!("{hours:02}:{:02}:{:02}", rest / 60, rest % 60)
 }
 
 /// `2026-03-29` at midnight, else `2026-03-29T12:30:00`.
@@ -134,6 +138,10 @@ mod tests {
         assert_eq!(typed_text(Cell::Date(noon)), "1970-01-01T12:00:00");
         assert_eq!(typed_text(Cell::TimeOfDay(noon)), "12:00:00");
         assert_eq!(typed_text(Cell::TimeOfDay(0)), "00:00:00");
+        assert_eq!(
+            typed_text(Cell::TimeOfDay(10 * DAY_MICROS + 1_000_000)),
+            "240:00:01"
+        );
     }
 
     #[test]

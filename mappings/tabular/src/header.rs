@@ -223,6 +223,13 @@ impl Layout {
         })
     }
 
+    /// Columns by their names: those of the header, and those that the mapping file calls them by.
+    pub(crate) fn named_columns(&self) -> impl Iterator<Item = (String, usize)> + '_ {
+        let own = self.headers.iter().cloned().zip(0..);
+        let slots = self.mapping.slots().iter().enumerate();
+        own.chain(slots.filter_map(|(at, slot)| Some((slot.column.to_string(), self.column(at)?))))
+    }
+
     /// What to call a slot's column in a finding.
     pub(crate) fn slot_name(&self, slot: usize) -> String {
         self.mapping

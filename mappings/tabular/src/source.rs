@@ -268,10 +268,8 @@ impl Source {
         let value_of = |name: &str| layout.position(name).map(|column| Cow::Owned(text(column)));
         let all = || -> HashMap<String, String> {
             layout
-                .headers()
-                .iter()
-                .enumerate()
-                .map(|(at, name)| (name.clone(), text(at)))
+                .named_columns()
+                .map(|(name, column)| (name, text(column)))
                 .collect()
         };
         expression
