@@ -116,7 +116,7 @@ impl Row {
         push_digits(&mut self.line, thousandths % 1_000, 3);
         // One reading in a thousand is estimated.
         self.line
-            .extend_from_slice(if (self.random >> 32) % 1_000 == 0 {
+            .extend_from_slice(if (self.random >> 32).is_multiple_of(1_000) {
                 b",1\n"
             } else {
                 b",0\n"

@@ -3,6 +3,8 @@
 //! `expected.txt` is what decoding yields; where there is an `encoded.csv`, it is what writing the
 //! decoded records gives. Zone of the enterprise: Europe/Helsinki.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod render;
 
 use std::path::Path;

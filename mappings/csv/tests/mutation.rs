@@ -2,6 +2,8 @@
 //!
 //! A small fuzzer with a fixed seed, for every run of the tests; `fuzz/` has the endless ones.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod render;
 
 use std::sync::Arc;

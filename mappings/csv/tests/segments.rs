@@ -1,5 +1,8 @@
 //! Parts of a file decode to what the whole file decodes to, wherever it is cut and resumed.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::ptr_arg, reason = "a payload must have a size")]
+
 mod render;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ pub trait Row {
     fn place(&self) -> Place;
 
     /// Whether day numbers count from 1904 (a setting of old Macintosh workbooks).
-    fn from_1904(&self) -> bool {
+    fn counts_from_1904(&self) -> bool {
         false
     }
 }

@@ -32,7 +32,7 @@ mod time_format;
 pub use cell::{Cell, Row, shown};
 pub use charset::Charset;
 pub use decode::RowDecoder;
-pub use encode::RowWriter;
+pub use encode::{EmitRow, RowWriter};
 pub use error::MappingError;
 pub use expression::Expression;
 pub use field::{Field, FieldKeys};

@@ -93,7 +93,7 @@ impl Book {
     }
 
     /// Whether day numbers count from 1904.
-    pub(crate) fn from_1904(&self) -> bool {
+    pub(crate) fn counts_from_1904(&self) -> bool {
         match self {
             Self::Xlsx(book) => book.has_1904_epoch(),
             Self::Xlsb(book) => book.has_1904_epoch(),
@@ -106,7 +106,7 @@ impl Book {
     pub(crate) fn cells(&mut self, sheet: usize, sink: &mut CellSink<'_>) -> Result<(), Trouble> {
         let names = self.sheets();
         let name = names.get(sheet).map_or("", String::as_str);
-        let from_1904 = self.from_1904();
+        let from_1904 = self.counts_from_1904();
         let mut seen = 0u64;
         let mut counted = |row: u32, column: u32, value: Option<Value>| {
             seen += 1;

@@ -25,6 +25,9 @@ pub struct XlsxDecoder {
     zone: Zone,
 }
 
+/// The layout and the row of its header (0: there is none), or why there is none and where.
+type FoundHeader = Result<(Layout, u64), (String, u64)>;
+
 impl XlsxDecoder {
     /// A decoder for sheets of this layout; `zone` is the enterprise's and serves where the
     /// mapping names none.
@@ -57,12 +60,8 @@ impl XlsxDecoder {
         self.rows(&mut book, sheet, &name, &layout, header, out)
     }
 
-    /// Finds the header: the layout, and the row it stands in (0: there is none).
-    fn header(
-        &self,
-        book: &mut Book,
-        sheet: usize,
-    ) -> Result<Result<(Layout, u64), (String, u64)>, Trouble> {
+    /// Finds the header.
+    fn header(&self, book: &mut Book, sheet: usize) -> Result<FoundHeader, Trouble> {
         let wanted = self.mapping.file().excel.header_row.map(u64::from);
         if !self.mapping.file().csv.header {
             let layout = Layout::positional(Arc::clone(&self.mapping), &self.zone, Charset::Utf8);
@@ -180,7 +179,7 @@ fn each_row(
 ) -> Result<(), Trouble> {
     let mut row = SheetRow {
         sheet: name.cloned(),
-        from_1904: book.from_1904(),
+        from_1904: book.counts_from_1904(),
         ..SheetRow::default()
     };
     let mut stopped = false;

@@ -89,7 +89,7 @@ impl Row for SheetRow {
         }
     }
 
-    fn from_1904(&self) -> bool {
+    fn counts_from_1904(&self) -> bool {
         self.from_1904
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The workbooks are made here, and written anew where `UPDATE_FIXTURES` is set.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../../csv/tests/render/mod.rs"]
 mod render;
 
@@ -28,6 +30,9 @@ fn texts(sheet: &mut Worksheet, row: u32, cells: &[&str]) {
         }
     }
 }
+
+/// A folder, and what makes its workbook.
+type Case = (&'static str, fn() -> Workbook);
 
 fn workbook() -> Workbook {
     let mut book = Workbook::new();
@@ -305,7 +310,7 @@ fn readings() -> Workbook {
 
 #[test]
 fn every_case_gives_what_it_should() {
-    let cases: [(&str, fn() -> Workbook); 3] = [
+    let cases: [Case; 3] = [
         ("utility-work-orders", work_orders),
         ("contractor-devices", devices),
         ("register-readings", readings),

@@ -3,6 +3,8 @@
 //! The hostile ones are read by a child process under an address-space limit, so that a reader
 //! that asks for gigabytes is found out even where the machine would grant them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../../csv/tests/render/mod.rs"]
 mod render;
 
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use hub_model::mapping::{Collected, Decode};
+use hub_model::mapping::Collected;
 use hub_model::{Record, Zone};
 use mapping_tabular::Mapping;
 use mapping_xlsx::XlsxDecoder;

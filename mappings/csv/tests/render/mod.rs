@@ -30,6 +30,7 @@ pub(crate) fn samples(folder: &str) -> Option<PathBuf> {
 }
 
 /// Decodes all of it.
+#[expect(clippy::ptr_arg, reason = "a payload must have a size")]
 pub(crate) fn decode(decoder: &dyn Decode, bytes: &Vec<u8>) -> Collected {
     let mut out = Collected::default();
     decoder
@@ -44,8 +45,12 @@ pub(crate) fn render(found: &Collected) -> String {
     for (place, record) in &found.records {
         match record {
             Record::Readings(block) => readings(&mut out, place.line, block),
-            Record::WorkOrder(order) => writeln!(out, "{place}: {}", work_order(order)).unwrap(),
-            other => writeln!(out, "{place}: {}", plain(&format!("{other:?}"))).unwrap(),
+            Record::WorkOrder(order) => {
+                writeln!(out, "{place}: {}", work_order(order)).expect("a text grows")
+            }
+            other => {
+                writeln!(out, "{place}: {}", plain(&format!("{other:?}"))).expect("a text grows")
+            }
         }
     }
     for finding in &found.findings {
@@ -54,7 +59,7 @@ pub(crate) fn render(found: &Collected) -> String {
             "{finding} [{}, rejects {}, byte {}]",
             finding.code, finding.rejects, finding.place.offset
         )
-        .unwrap();
+        .expect("a text grows");
     }
     out
 }
@@ -75,7 +80,7 @@ fn readings(out: &mut String, line: u64, block: &ReadingBlock) {
         id(&block.usage_point),
         block.reading_type
     )
-    .unwrap();
+    .expect("a text grows");
     for reading in &block.readings {
         let value = reading
             .value
@@ -86,9 +91,9 @@ fn readings(out: &mut String, line: u64, block: &ReadingBlock) {
             line + u64::from(reading.line),
             reading.at
         )
-        .unwrap();
+        .expect("a text grows");
         for quality in block.qualities_of(reading) {
-            write!(out, " {}", quality.code).unwrap();
+            write!(out, " {}", quality.code).expect("a text grows");
         }
         if let Some(detail) = &reading.detail {
             let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -101,7 +106,7 @@ fn readings(out: &mut String, line: u64, block: &ReadingBlock) {
                 text(&detail.source),
                 text(&detail.reason)
             )
-            .unwrap();
+            .expect("a text grows");
         }
         out.push('\n');
     }
@@ -111,7 +116,7 @@ fn work_order(order: &WorkOrder) -> String {
     let mut out = format!("order {} {}", order.number, order.action.as_str());
     let mut put = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            write!(out, " {name}={value:?}").unwrap();
+            write!(out, " {name}={value:?}").expect("a text grows");
         }
     };
     let id =

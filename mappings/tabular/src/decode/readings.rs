@@ -199,10 +199,10 @@ impl<'l> ReadingsDecoder<'l> {
             line: target.line_of(row.line()),
             detail,
         };
-        if let (Stamp::Start, ReadingKind::Interval) = (self.plan.stamp, target.block.kind) {
-            if let Some(seconds) = target.interval_seconds {
-                reading.at = self.times.clock.moved(at, i64::from(seconds));
-            }
+        if let (Stamp::Start, ReadingKind::Interval, Some(seconds)) =
+            (self.plan.stamp, target.block.kind, target.interval_seconds)
+        {
+            reading.at = self.times.clock.moved(at, i64::from(seconds));
         }
         self.window.push(series, reading, bytes);
         Ok(())

@@ -44,17 +44,13 @@ impl TimeReader {
         row: &R,
         series: &[u8],
     ) -> Result<Option<Instant>, Fault> {
-        if let (Origin::Column(slot), None, TimeFormat::Iso, None) = (
-            &source.origin,
-            source.time_slot,
-            &source.format,
-            &source.lookup,
-        ) {
-            if let Cell::Text(text) = layout.cell(row, *slot) {
-                if let Some(instant) = self.read_utc(text) {
-                    return Ok(Some(instant));
-                }
-            }
+        let plain = source.time_slot.is_none() && source.lookup.is_none();
+        if let (true, TimeFormat::Iso, Origin::Column(slot)) =
+            (plain, &source.format, &source.origin)
+            && let Cell::Text(text) = layout.cell(row, *slot)
+            && let Some(instant) = self.read_utc(text)
+        {
+            return Ok(Some(instant));
         }
         let Some(stamp) = self.stamp(source, layout, row)? else {
             return Ok(None);
@@ -126,7 +122,7 @@ impl TimeReader {
                 Cell::Text(time) => read(&[date, b" ", time].concat()),
                 other => read(&[date, b" ", typed_text(other).as_bytes()].concat()),
             },
-            Raw::Cell(cell) => day_and_time(cell, time, row.from_1904())
+            Raw::Cell(cell) => day_and_time(cell, time, row.counts_from_1904())
                 .map(|micros| Some(Stamp::Local(micros)))
                 .ok_or_else(|| wrong(typed_text(cell).as_bytes())),
         }

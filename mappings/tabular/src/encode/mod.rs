@@ -15,6 +15,9 @@ use crate::setting::MAX_COLUMNS;
 
 pub(crate) use cells::RowCells;
 
+/// Takes the cells of one row, in UTF-8. What it refuses ends the writing.
+pub type EmitRow<'e> = dyn FnMut(&[Vec<u8>]) -> Result<(), Inexpressible> + 'e;
+
 /// Writes records as rows.
 ///
 /// - Shape: a record gives one row; a block of readings one row each, or one row a local day.
@@ -84,11 +87,7 @@ impl RowWriter {
     ///
     /// # Errors
     /// A value has no form in this layout; rows before it may have been emitted.
-    pub fn rows(
-        &self,
-        record: &Record,
-        emit: &mut dyn FnMut(&[Vec<u8>]) -> Result<(), Inexpressible>,
-    ) -> Result<(), Inexpressible> {
+    pub fn rows(&self, record: &Record, emit: &mut EmitRow<'_>) -> Result<(), Inexpressible> {
         let mut row = RowCells::new(self.header.len());
         match (record, self.mapping.record()) {
             (Record::Readings(block), RecordName::Readings) => {

@@ -8,20 +8,18 @@ use hub_model::{Instant, LocalDay, ObjectRef, Reading, ReadingBlock, ReadingKind
 
 use crate::TimeFormat;
 use crate::clock::LocalClock;
-use crate::encode::RowWriter;
 use crate::encode::cells::{RowCells, Value, canonical_of, theirs};
+use crate::encode::{EmitRow, RowWriter};
 use crate::grid::{GridCell, WidePlan};
 use crate::source::Source;
 use crate::tables::Stamp;
-
-type Emit<'e> = &'e mut dyn FnMut(&[Vec<u8>]) -> Result<(), Inexpressible>;
 
 /// One row a reading.
 pub(crate) fn narrow(
     writer: &RowWriter,
     block: &ReadingBlock,
     row: &mut RowCells,
-    emit: Emit<'_>,
+    emit: &mut EmitRow<'_>,
 ) -> Result<(), Inexpressible> {
     let mut clock = LocalClock::new(writer.zone.clone());
     let plan = &writer.mapping().plan.readings;
@@ -131,7 +129,7 @@ pub(crate) fn wide(
     wide: &WidePlan,
     block: &ReadingBlock,
     row: &mut RowCells,
-    emit: Emit<'_>,
+    emit: &mut EmitRow<'_>,
 ) -> Result<(), Inexpressible> {
     let mut clock = LocalClock::new(writer.zone.clone());
     let mut days: BTreeMap<LocalDay, Vec<&Reading>> = BTreeMap::new();

@@ -8,8 +8,8 @@ use hub_model::{
     WorkOrder, WorkOrderStatus,
 };
 
-use crate::encode::RowWriter;
 use crate::encode::cells::{RowCells, Value, canonical_of};
+use crate::encode::{EmitRow, RowWriter};
 
 type Values<'a> = Vec<(&'static str, Value<'a>)>;
 
@@ -19,7 +19,7 @@ pub(crate) fn write(
     values: &[(&'static str, Value<'_>)],
     attributes: &[(String, String)],
     row: &mut RowCells,
-    emit: &mut dyn FnMut(&[Vec<u8>]) -> Result<(), Inexpressible>,
+    emit: &mut EmitRow<'_>,
 ) -> Result<(), Inexpressible> {
     row.clear();
     let others = canonical_of(values);
