@@ -18,7 +18,7 @@ use tracing::{error, info};
 
 use crate::adapters::adapters;
 use crate::api;
-use crate::config::{Config, ConfigErrors, SourceEntry};
+use crate::config::{Config, ConfigErrors, Drawing, SourceEntry, render};
 use crate::engine::{Engine, Surroundings};
 use crate::formats::formats;
 
@@ -168,8 +168,10 @@ impl Service {
     pub async fn reload(&mut self) {
         match load(&self.config_dir) {
             Err(errors) => {
+                // The same report as at start-up: every problem with its place.
+                let report = render(&errors.0, Drawing::default());
                 error!(
-                    "changed configuration is refused, the hub goes on with the old one:\n{errors}"
+                    "changed configuration is refused, the hub goes on with the old one:\n{report}"
                 );
             }
             Ok(config) if config.hub != self.config.hub => {
