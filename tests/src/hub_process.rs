@@ -218,19 +218,20 @@ pub fn run(config: &ConfigFolder, arguments: &[&str]) -> Output {
         .expect("meterhub can be run")
 }
 
-/// Runs a command line that prints JSON, and reads it.
+/// Runs a command line that prints JSON, one value a line, and reads it.
 ///
 /// # Panics
-/// It fails, or what it prints is not JSON.
+/// What it prints is not JSON.
 #[must_use]
-pub fn run_json(config: &ConfigFolder, arguments: &[&str]) -> serde_json::Value {
+pub fn run_json(config: &ConfigFolder, arguments: &[&str]) -> Vec<serde_json::Value> {
     let output = run(config, &[arguments, &["--json"]].concat());
     let text = String::from_utf8_lossy(&output.stdout);
     let problem = || {
-        format!(
-            "{arguments:?}: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )
+        let errors = String::from_utf8_lossy(&output.stderr);
+        format!("{arguments:?} ({}): {text}{errors}", output.status)
     };
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {}", problem()))
+    let read = |line| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {}", problem()))
+    };
+    text.lines().map(read).collect()
 }

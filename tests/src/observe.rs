@@ -10,15 +10,15 @@ use hub_core::{MessageId, SystemClock};
 use hub_model::Instant;
 use hub_store::StoreError;
 use hub_store::db::{Tx, all};
-use hub_store::estate::enterprise;
-use hub_store::estate::readings::{ReadingsQuery, SubjectId, readings};
+use hub_store::estate::readings::{ReadingsQuery, StoredReading, SubjectId, readings};
+use hub_store::estate::{EnterpriseId, enterprise};
 use hub_store::messages::{MessageFilter, Store};
 use hub_store::sqlite::SqliteOptions;
 
 use crate::files_load::files_of;
 use crate::oracle::{Fact, KeptDelivery, KeptMessage, Receipt};
 use crate::receiver::Received;
-use crate::workload::{facts_of_json, sha256_hex};
+use crate::workload::{MISSING, facts_of_json, sha256_hex};
 
 /// Node number of a test that opens a store: neither the hub's nor a command line's.
 const TEST_NODE: u16 = 1_023;
@@ -132,28 +132,49 @@ fn facts_of_estate(tx: &mut dyn Tx, name: &str) -> Result<Vec<Fact>, StoreError>
         })
     })?;
     let devices = "SELECT name FROM end_device WHERE enterprise_id = ?1 ORDER BY name";
-    for meter in all(tx, devices, &[owner.id.0.into()], |row| {
-        Ok(row.text(0)?.to_owned())
-    })? {
-        let query = ReadingsQuery {
-            enterprise: owner.id,
-            subject: SubjectId::Device(&meter),
-            reading_type: None,
-            after: Instant::from_seconds(-1_000_000_000),
-            until: Instant::from_seconds(10_000_000_000),
-        };
-        readings(tx, &query, &mut |_, day| {
-            let fact = |reading: &hub_store::estate::readings::StoredReading| Fact::Reading {
-                meter: meter.clone(),
-                at: reading.at.micros(),
-                value: reading
-                    .value
-                    .map_or_else(|| "missing".to_owned(), |value| value.to_string()),
-            };
-            facts.extend(day.block.readings.iter().map(fact));
-            Ok(())
-        })?;
+    for id in names(tx, devices, owner.id)? {
+        facts.extend(readings_of(tx, owner.id, SubjectId::Device(&id), &id)?);
     }
+    let usage_points = "SELECT name FROM usage_point WHERE enterprise_id = ?1 ORDER BY name";
+    for id in names(tx, usage_points, owner.id)? {
+        facts.extend(readings_of(tx, owner.id, SubjectId::UsagePoint(&id), &id)?);
+    }
+    Ok(facts)
+}
+
+fn names(
+    tx: &mut dyn Tx,
+    sql: &'static str,
+    owner: EnterpriseId,
+) -> Result<Vec<String>, StoreError> {
+    all(tx, sql, &[owner.0.into()], |row| {
+        Ok(row.text(0)?.to_owned())
+    })
+}
+
+fn readings_of(
+    tx: &mut dyn Tx,
+    enterprise: EnterpriseId,
+    subject: SubjectId<'_>,
+    id: &str,
+) -> Result<Vec<Fact>, StoreError> {
+    let query = ReadingsQuery {
+        enterprise,
+        subject,
+        reading_type: None,
+        after: Instant::from_seconds(-1_000_000_000),
+        until: Instant::from_seconds(10_000_000_000),
+    };
+    let mut facts = Vec::new();
+    readings(tx, &query, &mut |_, day| {
+        let value = |reading: &StoredReading| reading.value.map(|value| value.to_string());
+        facts.extend(day.block.readings.iter().map(|reading| Fact::Reading {
+            meter: id.to_owned(),
+            at: reading.at.micros(),
+            value: value(reading).unwrap_or_else(|| MISSING.to_owned()),
+        }));
+        Ok(())
+    })?;
     Ok(facts)
 }
 

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 
+use hub_model::Instant;
 use sha2::{Digest, Sha256};
 
 use crate::oracle::{Fact, SentMessage};
@@ -17,6 +18,8 @@ pub const READING_TYPE: &str = "0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0";
 const QUARTER_SECONDS: i64 = 900;
 /// Where time begins in what is sent: 2026-03-01T00:00:00Z.
 const BEGIN_SECONDS: i64 = 1_772_323_200;
+/// Stands for the value of a reading that is known to be missing.
+pub const MISSING: &str = "missing";
 /// The mapping file of what [`Maker::csv`] makes, for the name `quarter-hours`.
 pub const CSV_MAPPING: &str = r#"record = "readings"
 [readings]
@@ -245,7 +248,7 @@ const fn quarter(number: u64) -> i64 {
 /// Seconds since 1970 as `2026-03-01T00:15:00Z`.
 fn utc(seconds: i64) -> String {
     let mut text = Vec::new();
-    hub_model::Instant::from_seconds(seconds).write(&mut text);
+    Instant::from_seconds(seconds).write(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
 
@@ -270,14 +273,13 @@ fn fact_of_line(line: &[u8]) -> Option<Fact> {
             number: text("number")?,
             revision: json["revision"].as_i64()?,
         }),
-        "reading" => {
-            let at = hub_model::Instant::parse(json["at"].as_str()?.as_bytes(), None).ok()?;
-            Some(Fact::Reading {
-                meter: text("meter")?,
-                at: at.micros(),
-                value: text("value")?,
-            })
-        }
+        "reading" => Some(Fact::Reading {
+            meter: text("meter").or_else(|| text("usage_point"))?,
+            at: Instant::parse(json["at"].as_str()?.as_bytes(), None)
+                .ok()?
+                .micros(),
+            value: text("value").unwrap_or_else(|| MISSING.to_owned()),
+        }),
         _ => None,
     }
 }

@@ -161,7 +161,7 @@ impl Partners {
 }
 
 fn is_refused(received: &Received) -> bool {
-    received.hash[0] % 16 == 0
+    received.hash[0].is_multiple_of(16)
 }
 
 fn routes() -> Vec<Route> {
@@ -334,11 +334,20 @@ async fn kill_again_and_again(
     for round in 1..=kills {
         let mut hub = HubProcess::spawn(config).expect("meterhub can be run");
         rounds.send_replace(round);
+        if random.one_in(8) {
+            // Now and then it is asked to stop, in the middle of everything.
+            hub.ready().await;
+            tokio::time::sleep(Duration::from_millis(random.within(0..300))).await;
+            hub.stop().await;
+            continue;
+        }
         if random.one_in(6) {
             tokio::time::sleep(Duration::from_millis(random.within(0..60))).await;
         } else {
+            // Now and then it lives long enough to get through some chunks of a large message.
+            let longest = if random.one_in(6) { 2_500 } else { 400 };
             hub.ready().await;
-            tokio::time::sleep(Duration::from_millis(random.within(0..500))).await;
+            tokio::time::sleep(Duration::from_millis(random.within(0..longest))).await;
         }
         hub.kill().await;
     }
@@ -443,6 +452,64 @@ fn report(history: &History, kills: u64, resumptions: i64) {
         count("mdm") - made("mdm"),
     );
     assert!(parked > 0, "the picky partner refuses some");
+}
+
+#[tokio::test]
+async fn a_large_message_goes_on_where_the_hub_was_killed() {
+    let config = ConfigFolder::new().expect("a temporary folder");
+    let body = "[enterprise.north]\nzone = \"Europe/Helsinki\"\n\
+                [source.hes]\nenterprise = \"north\"\n\
+                file = { path = \"../hes\", complete = \"rename\", poll_milliseconds = 20 }\n\
+                [inbound.hes]\nfrom = \"hes\"\nformat = \"cim\"\nunknown_devices = \"create\"\n";
+    config.write(body).expect("can be written");
+    let content = Maker::new("hes", Random::new(1)).cim(600, 96);
+    let folder = DropFolder::open(&config.root().join("hes")).expect("a folder can be made");
+    folder
+        .drop_file("large.xml", &content.bytes)
+        .expect("the folder takes files");
+    let history = |sent, messages, estate| History {
+        sent,
+        messages,
+        estate,
+        ..History::default()
+    };
+
+    let mut hub = HubProcess::start(&config).await;
+    let store = observe::open(&config.dir().join("data"))
+        .await
+        .expect("store can be opened");
+    for part in 1..=3 {
+        until_true("some chunks to be applied", DRAIN, || async {
+            let messages = observe::messages(&store).await.expect("store can be read");
+            messages
+                .first()
+                .is_some_and(|message| message.applied > part * 6_000)
+        })
+        .await;
+        hub.kill().await;
+        hub = HubProcess::start(&config).await;
+    }
+    until_true("the rest to be applied", DRAIN, || async {
+        store.is_idle().await.expect("store can be read")
+            && folder.waiting().is_ok_and(|files| files.is_empty())
+    })
+    .await;
+    hub.stop().await;
+    assert_eq!(
+        observe::resumptions(&store)
+            .await
+            .expect("store can be read"),
+        3
+    );
+    let messages = observe::messages(&store).await.expect("store can be read");
+    let estate = observe::estate(&store, "north")
+        .await
+        .expect("store can be read");
+    assert_conserved(&history(
+        vec![content.sent("hes", None, None)],
+        messages,
+        estate,
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

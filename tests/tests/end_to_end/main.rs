@@ -1,0 +1,10 @@
+//! The whole hub as its partners and operators see it: the built binary, real files, real sockets.
+
+mod command_line;
+mod configuration;
+mod deliveries;
+mod findings;
+mod formats;
+mod identity;
+mod tenancy;
+mod world;
