@@ -209,6 +209,14 @@ fn cim_becomes_json_and_cim_again() {
         ""
     );
     let lines = std::fs::read_to_string(&json).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions();
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, "").unwrap();
+    assert_eq!(
+        mode(Path::new(&json)),
+        mode(&plain),
+        "as readable as any new file"
+    );
     assert_eq!(
         lines.lines().count(),
         100,

@@ -32,7 +32,7 @@ impl Target {
         }
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         Ok(Self::File {
-            part: Some(NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?),
+            part: Some(part_in(folder.unwrap_or(Path::new(".")))?),
             path: path.to_owned(),
         })
     }
@@ -66,4 +66,13 @@ impl Target {
             },
         }
     }
+}
+
+/// A temporary file that others may read as they may any other new file: temporary files are
+/// private by default, and this one becomes the result.
+fn part_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
