@@ -83,7 +83,9 @@ pub(super) fn panicked() -> Finding {
 
 /// The finding of records that the store can never take.
 pub(super) fn refused(problem: &hub_store::StoreError) -> Finding {
-    let reason = format!("the store cannot take its records: {problem}; this is a defect of Meterhub, please report it");
+    let reason = format!(
+        "the store cannot take its records: {problem}; this is a defect of Meterhub, please report it"
+    );
     Finding::fatal("store_refused", Place::default(), reason).rejecting(0)
 }
 

@@ -66,6 +66,8 @@ struct Dispatcher {
     newest: Option<MessageId>,
     /// Where the slow second look stands, for what was released or left in the store.
     sweep: Option<MessageId>,
+    /// When it goes on, however much there is to do meanwhile.
+    next_sweep: tokio::time::Instant,
 }
 
 impl Dispatcher {
@@ -80,6 +82,7 @@ impl Dispatcher {
             attempts: JoinSet::new(),
             newest: None,
             sweep: None,
+            next_sweep: tokio::time::Instant::now() + IDLE_POLL,
         }
     }
 
@@ -105,11 +108,12 @@ impl Dispatcher {
                     self.lanes.len() < PAGE
                 }
                 () = waker.notified() => true,
-                () = tokio::time::sleep(wait) => {
-                    self.look_again().await;
-                    true
-                }
+                () = tokio::time::sleep(wait) => true,
             };
+            if tokio::time::Instant::now() >= self.next_sweep {
+                self.look_again().await;
+                self.next_sweep = tokio::time::Instant::now() + IDLE_POLL;
+            }
         }
         while let Some(report) = self.attempts.join_next().await {
             self.take_report(report).await;
@@ -162,17 +166,51 @@ impl Dispatcher {
             .await
     }
 
+    /// Takes deliveries in. One whose lane is not here although it has older ones in the store
+    /// (released by an operator, or left there) must not overtake them: its lane is fetched from
+    /// its beginning instead.
     async fn take_in(&mut self, page: Vec<PendingDelivery>) -> Result<(), StoreError> {
-        let taken = page.into_iter().filter_map(|delivery| {
-            let ids = (delivery.id, delivery.message_id);
-            self.lanes.add(delivery).then_some(ids)
-        });
-        let taken: Vec<_> = taken.collect();
+        let (mut taken, mut behind) = (Vec::new(), Vec::new());
+        for delivery in page {
+            if delivery.is_head || self.lanes.holds(delivery.lane) {
+                self.add(delivery, &mut taken);
+            } else if !behind.contains(&delivery.lane) {
+                behind.push(delivery.lane);
+            }
+        }
+        for lane in behind {
+            if self.lanes.len() >= MAX_IN_MEMORY {
+                // The second look finds them when there is room.
+                break;
+            }
+            for delivery in self.lane(lane, None).await? {
+                self.add(delivery, &mut taken);
+            }
+        }
         if taken.is_empty() {
             Ok(())
         } else {
             self.hub.store.mark_sending(taken).await
         }
+    }
+
+    fn add(&mut self, delivery: PendingDelivery, taken: &mut Vec<(MessageId, MessageId)>) {
+        let ids = (delivery.id, delivery.message_id);
+        if self.lanes.add(delivery) {
+            taken.push(ids);
+        }
+    }
+
+    async fn lane(
+        &self,
+        lane: i64,
+        after: Option<MessageId>,
+    ) -> Result<Vec<PendingDelivery>, StoreError> {
+        let lanes_wait = self.entry.when_parked == WhenParked::Wait;
+        self.hub
+            .store
+            .open_deliveries_of_lane(&self.entry.name, lane, after, PAGE, lanes_wait)
+            .await
     }
 
     /// Starts what may be sent now. Returns how long to wait for more.
@@ -282,12 +320,8 @@ impl Dispatcher {
         let Some(lane) = self.lanes.done(delivery) else {
             return;
         };
-        let store = &self.hub.store;
-        let rest = store
-            .open_deliveries_of_lane(&self.entry.name, lane, Some(delivery.id), PAGE)
-            .await;
         // If the store refuses, the second look finds them.
-        if let Ok(rest) = rest {
+        if let Ok(rest) = self.lane(lane, Some(delivery.id)).await {
             let _ = self.take_in(rest).await;
         }
     }

@@ -34,6 +34,11 @@ impl Lanes {
         self.known.len()
     }
 
+    /// Whether a lane has something here, or its head is on its way.
+    pub(super) fn holds(&self, lane: i64) -> bool {
+        self.lanes.contains_key(&lane)
+    }
+
     /// Takes a delivery in, unless it is known, or its lane has older ones in the store. Returns
     /// whether it did.
     pub(super) fn add(&mut self, delivery: PendingDelivery) -> bool {
@@ -133,6 +138,7 @@ mod tests {
             attempts: 0,
             due: NOW,
             created: NOW,
+            is_head: true,
             body: DeliveryBody::Bytes(bytes::Bytes::new()),
         }
     }

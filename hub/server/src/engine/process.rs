@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use hub_core::MessageId;
-use hub_model::{Finding, Zone};
 use hub_model::mapping::{Decode, Halt, Payload};
+use hub_model::{Finding, Zone};
 use hub_store::StoreError;
 use hub_store::estate::{EnterpriseId, Scope, UnknownPolicy};
 use hub_store::messages::{
@@ -184,12 +184,27 @@ impl Processor {
     async fn give_up(&self, id: MessageId, reason: Finding) -> Result<(), StoreError> {
         warn!(route = %self.route.name, message_id = %id, reason = reason.reason, "message is given up");
         let store = &self.hub.store;
-        let Some(message) = store.message_to_process(id).await? else { return Ok(()) };
-        let decoded = Decoded { findings: vec![reason], ..Decoded::default() };
+        let Some(message) = store.message_to_process(id).await? else {
+            return Ok(());
+        };
+        let decoded = Decoded {
+            findings: vec![reason],
+            ..Decoded::default()
+        };
         let (checkpoint, seen) = (message.checkpoint, message.seen);
         let ending = Some(Ending::Invalid);
-        let chunk = self.chunk(&message, Arc::new(Silent), decoded, checkpoint, seen, ending);
-        store.apply(chunk).await.map(|applied| self.wake_endpoints(&applied))
+        let chunk = self.chunk(
+            &message,
+            Arc::new(Silent),
+            decoded,
+            checkpoint,
+            seen,
+            ending,
+        );
+        store
+            .apply(chunk)
+            .await
+            .map(|applied| self.wake_endpoints(&applied))
     }
 
     fn publisher(&self, message: &OpenMessage) -> Arc<dyn Publish> {
@@ -267,12 +282,7 @@ struct Forward {
 }
 
 impl Publish for Forward {
-    fn publish(
-        &self,
-        message: MessageId,
-        _: &[Change<'_>],
-        _: bool,
-    ) -> Publication {
+    fn publish(&self, message: MessageId, _: &[Change<'_>], _: bool) -> Publication {
         let extension = self
             .name
             .rsplit_once('.')

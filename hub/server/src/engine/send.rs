@@ -205,6 +205,7 @@ mod tests {
             attempts,
             due: NOW,
             created: NOW,
+            is_head: true,
             body: DeliveryBody::Bytes(bytes::Bytes::new()),
         }
     }
