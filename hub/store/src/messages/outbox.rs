@@ -103,6 +103,8 @@ pub struct PendingDelivery {
     pub due: Instant,
     /// When it was made.
     pub created: Instant,
+    /// Whether no older one of its lane was open when this was read.
+    pub is_head: bool,
     /// The body.
     pub body: DeliveryBody,
 }
@@ -131,11 +133,15 @@ pub enum DeliveryOutcome {
     },
 }
 
+// A condition that repeats the one of `delivery_lane` word for word lets the database use that
+// index; without it, it would walk through all that is open, or parked, of every lane.
 macro_rules! delivery_columns {
     ($rest:literal) => {
         concat!(
             "SELECT d.id, d.message_id, d.enterprise, d.route, d.lane, d.subject, d.source_name, d.media_type, \
-             d.extension, d.attempts, d.due_at, d.created_at, d.body, c.bytes, m.content_hash, m.size, d.run \
+             d.extension, d.attempts, d.due_at, d.created_at, d.body, c.bytes, m.content_hash, m.size, d.run, \
+             CASE WHEN EXISTS (SELECT 1 FROM delivery o WHERE o.endpoint = d.endpoint AND o.lane = d.lane \
+             AND o.id < d.id AND o.state IN (0, 1, 3) AND o.state <> 3) THEN 0 ELSE 1 END \
              FROM delivery d JOIN message m ON m.id = d.message_id \
              LEFT JOIN content c ON c.id = CASE d.body WHEN 1 THEN d.message_id ELSE d.id END ",
             $rest
@@ -149,10 +155,17 @@ const OPEN_DELIVERIES: &str = delivery_columns!(
 /// The same without what stands behind a parked delivery in its lane.
 const OPEN_NOT_BEHIND_PARKED: &str = delivery_columns!(
     "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM delivery p \
-     WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state = 3) ORDER BY d.id LIMIT ?3"
+     WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state IN (0, 1, 3) AND p.state = 3) \
+     ORDER BY d.id LIMIT ?3"
 );
 const OPEN_OF_LANE: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state IN (0, 1) ORDER BY d.id LIMIT ?4"
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state IN (0, 1, 3) AND d.state <> 3 \
+     ORDER BY d.id LIMIT ?4"
+);
+const OPEN_OF_LANE_NOT_BEHIND_PARKED: &str = delivery_columns!(
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state IN (0, 1, 3) AND d.state <> 3 \
+     AND NOT EXISTS (SELECT 1 FROM delivery p WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id \
+     AND p.state IN (0, 1, 3) AND p.state = 3) ORDER BY d.id LIMIT ?4"
 );
 
 impl Store {
@@ -186,7 +199,8 @@ impl Store {
             .await
     }
 
-    /// The next open deliveries of one lane, after `after`.
+    /// The next open deliveries of one lane, after `after`; without those behind a parked one, if
+    /// lanes wait for parked deliveries.
     ///
     /// # Errors
     /// The database refused.
@@ -196,6 +210,7 @@ impl Store {
         lane: i64,
         after: Option<MessageId>,
         limit: usize,
+        lanes_wait: bool,
     ) -> Result<Vec<PendingDelivery>, StoreError> {
         let (endpoint, store) = (endpoint.to_owned(), self.clone());
         let (after, limit) = (
@@ -210,7 +225,12 @@ impl Store {
                     after.into(),
                     limit.into(),
                 ];
-                all(tx, OPEN_OF_LANE, &params, |row| store.read_delivery(row))
+                let sql = if lanes_wait {
+                    OPEN_OF_LANE_NOT_BEHIND_PARKED
+                } else {
+                    OPEN_OF_LANE
+                };
+                all(tx, sql, &params, |row| store.read_delivery(row))
             })
             .await
     }
@@ -374,6 +394,7 @@ impl Store {
             attempts: u32::try_from(row.int(9)?).unwrap_or(u32::MAX),
             due: Instant::from_micros(row.int(10)?),
             created: Instant::from_micros(row.int(11)?),
+            is_head: row.int(17)? != 0,
             body: self.read_body(row)?,
         })
     }

@@ -264,6 +264,8 @@ async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
     let open = store.open_deliveries("out", None, 10, true).await.unwrap();
     let subjects: Vec<_> = open.iter().map(|d| d.subject.as_str()).collect();
     assert_eq!(subjects, ["work_order:A", "work_order:A", "work_order:B"]);
+    let heads: Vec<_> = open.iter().map(|d| d.is_head).collect();
+    assert_eq!(heads, [true, false, true]);
     let note = "refused".to_owned();
     store
         .settle(&open[0], DeliveryOutcome::Parked { note })
@@ -278,6 +280,10 @@ async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
         ids(store.open_deliveries("out", None, 10, false).await.unwrap()),
         [open[1].id, open[2].id]
     );
+    let lane =
+        |lanes_wait| store.open_deliveries_of_lane("out", open[0].lane, None, 10, lanes_wait);
+    assert_eq!(ids(lane(true).await.unwrap()), []);
+    assert_eq!(ids(lane(false).await.unwrap()), [open[1].id]);
     assert_eq!(
         store.parked(None, 10).await.unwrap()[0].note.as_deref(),
         Some("refused")
