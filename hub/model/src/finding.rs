@@ -26,10 +26,20 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Whether it says anything: the first byte without a line is no place but the lack of one.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.offset > 0 || self.line > 0 || self.sheet.is_some()
+    }
+}
+
+/// Empty if the place is not known.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.sheet, self.line) {
             (Some(sheet), line) => write!(f, "sheet `{sheet}`, row {line}"),
+            (None, 0) if self.offset == 0 => Ok(()),
             (None, 0) => write!(f, "byte {}", self.offset),
             (None, line) => write!(f, "line {line}"),
         }
@@ -126,10 +136,26 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.severity.as_str())?;
+        if self.place.is_known() {
+            write!(f, "{}: ", self.place)?;
+        }
+        f.write_str(self.severity.as_str())?;
         if let Some(field) = &self.field {
             write!(f, " in `{field}`")?;
         }
         write!(f, ": {}", self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_without_a_place_names_none() {
+        let at = |offset, line| Finding::warning("odd", Place::at(offset, line), "odd").to_string();
+        assert_eq!(at(0, 0), "warning: odd");
+        assert_eq!(at(7, 0), "byte 7: warning: odd");
+        assert_eq!(at(7, 2), "line 2: warning: odd");
     }
 }

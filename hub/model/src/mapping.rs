@@ -5,9 +5,12 @@
 //! into parts that stand on their own is offered as [`Segments`], so that all cores can decode it
 //! and a restart can go on from the last part that was applied.
 
+mod write;
+
 use std::io::{self, Read};
 
 use crate::{Finding, Instant, Place, Record, RecordKind, Zone};
+pub use write::{Loss, write_record};
 
 /// Bytes to decode, as often as one likes and from any place.
 pub trait Payload: Send + Sync {

@@ -45,6 +45,8 @@ impl CimNamespace {
 ///
 /// - Shape: one `MeterReading` per block, elements in schema order.
 /// - Units: values as they are, in the unit of their reading type.
+/// - Missing values: no `value`, and the quality `2.5.259` (known missing) is added where no
+///   `*.5.259` is there already, because a reader takes a reading with neither for a broken one.
 /// - Time: UTC, `2026-03-29T00:15:00Z`. `valuesInterval` is left out.
 #[derive(Debug, Clone)]
 pub struct CimEncoder {

@@ -1,6 +1,9 @@
 //! Every folder of `fixtures/cim`: `input.xml` yields `expected.jsonl`.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not marked as tests"
+)]
 
 mod common;
 

@@ -1,6 +1,9 @@
 //! Documents built to exhaust or mislead a parser: they end in one clear finding, at once.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not marked as tests"
+)]
 
 mod common;
 

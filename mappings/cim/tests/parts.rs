@@ -1,6 +1,9 @@
 //! Large meter readings, parts, and going on after some of them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not marked as tests"
+)]
 
 mod common;
 

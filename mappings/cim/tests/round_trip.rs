@@ -1,6 +1,9 @@
 //! decode ∘ encode: readings, values, qualities, details and names survive.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not marked as tests"
+)]
 
 mod common;
 
@@ -202,6 +205,49 @@ proptest! {
     }
 }
 
+/// Partners' own formats leave a value out without a word; ours says that it is missing, once.
+#[test]
+fn a_value_that_nobody_judged_is_written_as_known_missing() {
+    let quality = |code: &str| ReadingQuality::of(code.parse().unwrap());
+    let mut block = ReadingBlock::new(ReadingType::default(), ReadingKind::Interval);
+    block.meter = Some(ObjectRef::by_mrid("M1"));
+    for (at, codes) in [(0, vec![]), (900, vec!["1.4.1"]), (1800, vec!["3.5.259"])] {
+        let mut reading = Reading::new(Instant::from_seconds(at), None);
+        let set = codes.into_iter().map(quality).collect();
+        reading.quality = block.quality_index(set).unwrap();
+        block.readings.push(reading);
+    }
+    let bytes = encode(&CimEncoder::new(CimNamespace::Year2011), &[block]);
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(!text.contains("<value"), "{text}");
+    let yielded = common::decode_checked(&common::decoder(), &bytes);
+    assert_eq!(yielded.findings, vec![], "{text}");
+    let Record::Readings(decoded) = &yielded.records[0].1 else {
+        panic!("a block")
+    };
+    let codes: Vec<Vec<String>> = decoded
+        .readings
+        .iter()
+        .map(|reading| {
+            decoded
+                .qualities_of(reading)
+                .iter()
+                .map(|q| q.code.to_string())
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        codes,
+        [vec!["2.5.259"], vec!["1.4.1", "2.5.259"], vec!["3.5.259"]]
+    );
+    assert!(
+        decoded
+            .readings
+            .iter()
+            .all(|reading| reading.value.is_none())
+    );
+}
+
 #[test]
 fn what_cannot_be_said_is_refused_and_nothing_written() {
     let encoder = CimEncoder::new(CimNamespace::Year2011);
@@ -228,7 +274,6 @@ fn what_cannot_be_said_is_refused_and_nothing_written() {
         refused(|b| b.meter = Some(ObjectRef::by_mrid("a\u{1}"))),
         "meter"
     );
-    assert_eq!(refused(|b| b.readings[0].value = None), "value");
     assert_eq!(
         refused(|b| b.readings[0].at = Instant::from_micros(i64::MAX)),
         "at"

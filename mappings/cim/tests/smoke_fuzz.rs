@@ -2,7 +2,10 @@
 //!
 //! A stand-in on the stable toolchain for the fuzz target in `fuzz/`, which goes on for longer.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are not marked as tests"
+)]
 
 mod common;
 

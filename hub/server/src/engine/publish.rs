@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hub_core::MessageId;
-use hub_model::mapping::Envelope;
+use hub_model::mapping::{Envelope, Loss, write_record};
 use hub_model::{Finding, Instant, Place, Zone};
 use hub_store::messages::{Change, NewDelivery, NewPart, Publication, Publish};
 
@@ -55,7 +55,8 @@ impl Publisher {
         selected
     }
 
-    /// Encodes records one after the other; what the format cannot say becomes a finding.
+    /// Encodes records one after the other, and returns how many, each reading counting as one.
+    /// What the format cannot say becomes a finding; it does not take other readings with it.
     fn encode(
         &self,
         route: &Outbound,
@@ -63,20 +64,13 @@ impl Publisher {
         changes: &[&Change<'_>],
         out: &mut Vec<u8>,
         findings: &mut Vec<Finding>,
-    ) -> usize {
+    ) -> u64 {
         let mut written = 0;
+        let mut losses = Vec::new();
         for change in changes {
-            match route.encoder.record(envelope, change.record, out) {
-                Ok(()) => written += 1,
-                Err(problem) => {
-                    findings.push(not_published(
-                        route,
-                        &change.event.subject,
-                        problem.field,
-                        &problem.reason,
-                    ));
-                }
-            }
+            written += write_record(&*route.encoder, envelope, change.record, out, &mut losses);
+            let subject = &change.event.subject;
+            findings.extend(losses.drain(..).map(|loss| lost(route, subject, &loss)));
         }
         written
     }
@@ -198,6 +192,15 @@ fn deliveries<'a>(
         extension: route.encoder.extension().to_owned(),
         body: body.clone(),
     })
+}
+
+fn lost(route: &Outbound, subject: &str, loss: &Loss) -> Finding {
+    let problem = &loss.problem;
+    let reason = match loss.records {
+        1 => problem.reason.clone(),
+        more => format!("{} ({more} readings are left out)", problem.reason),
+    };
+    not_published(route, subject, problem.field, &reason)
 }
 
 fn not_published(route: &Outbound, subject: &str, field: &str, reason: &str) -> Finding {

@@ -2,10 +2,14 @@
 
 use hub_model::mapping::Inexpressible;
 use hub_model::{
-    Instant, Name, ObjectRef, Reading, ReadingBlock, ReadingDetail, ReadingKind, ReadingQuality,
+    Instant, Name, ObjectRef, QualityCode, Reading, ReadingBlock, ReadingDetail, ReadingKind,
+    ReadingQuality,
 };
 
 use super::writer::Writer;
+
+/// What a metering system says of a value that it knows to be missing.
+const KNOWN_MISSING: QualityCode = QualityCode::new(2, 5, 259);
 
 /// 0000-01-01 and 9999-12-31, between which XML times have four digits of year.
 const YEARS: std::ops::Range<i64> = -62_167_219_200..253_402_300_800;
@@ -36,14 +40,6 @@ pub(super) fn check(block: &ReadingBlock) -> Result<(), Inexpressible> {
 }
 
 fn check_reading(block: &ReadingBlock, reading: &Reading) -> Result<(), Inexpressible> {
-    let qualities = block.qualities_of(reading);
-    if reading.value.is_none() && !qualities.iter().any(|q| q.code.is_known_missing()) {
-        let reason = format!(
-            "the reading at {} has no value and no quality 5.259, which says that it is missing",
-            reading.at
-        );
-        return refuse("value", reason);
-    }
     check_instant("at", Some(reading.at))?;
     let Some(detail) = &reading.detail else {
         return Ok(());
@@ -157,6 +153,17 @@ fn write_common(block: &ReadingBlock, reading: &Reading, w: &mut Writer<'_>) {
         w.reference("ReadingQualityType", &quality.code);
         w.close("ReadingQualities");
     }
+    if says_nothing(block, reading) {
+        w.open("ReadingQualities");
+        w.reference("ReadingQualityType", &KNOWN_MISSING);
+        w.close("ReadingQualities");
+    }
+}
+
+/// No value, and no quality that says so: readers would take the reading for a broken one.
+fn says_nothing(block: &ReadingBlock, reading: &Reading) -> bool {
+    let known_missing = |quality: &ReadingQuality| quality.code.is_known_missing();
+    reading.value.is_none() && !block.qualities_of(reading).iter().any(known_missing)
 }
 
 fn write_period(detail: Option<&ReadingDetail>, w: &mut Writer<'_>) {
