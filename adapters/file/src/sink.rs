@@ -23,6 +23,8 @@ impl FileSink {
                 endpoint,
                 reason: format!("output folder `{}`: {error}", self.outbox.folder.display()),
                 retry_after: None,
+                // About the folder, never about one message.
+                answered: false,
             },
             other => SinkError::Refused {
                 endpoint,

@@ -12,7 +12,7 @@ use tokio_util::io::ReaderStream;
 use crate::client::{bounded, plain, reason};
 use crate::oauth::Tokens;
 use crate::url_template::UrlTemplate;
-use crate::verdict::{Verdict, retry_after, verdict};
+use crate::verdict::{Verdict, is_about_the_message, retry_after, verdict};
 
 /// Most of an answer that is read, and most that is shown of it.
 const LARGEST_ANSWER: usize = 8 * 1024;
@@ -76,7 +76,7 @@ impl Sink for HttpSink {
             let answer = self.attempt(message, None).await?;
             return self.conclude(answer).await;
         };
-        let get_token = || async { tokens.token().await.map_err(|r| self.unavailable(r, None)) };
+        let get_token = || async { tokens.token().await.map_err(|r| self.unavailable(r)) };
         let token = get_token().await?;
         let mut answer = self.attempt(message, Some(&token)).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
@@ -108,7 +108,7 @@ impl HttpSink {
             request = request.bearer_auth(token);
         }
         let sent = with_body(request, &message.content).send().await;
-        sent.map_err(|error| self.unavailable(reason(error), None))
+        sent.map_err(|error| self.unavailable(reason(error)))
     }
 
     fn headers_for(&self, message: &OutgoingMessage) -> HeaderMap {
@@ -153,12 +153,14 @@ impl HttpSink {
                     None => status.to_string(),
                 },
             }),
-            Verdict::Unavailable => Err(self.unavailable(
-                format!("it answered {status} {shown}")
+            Verdict::Unavailable => Err(SinkError::Unavailable {
+                endpoint,
+                reason: format!("it answered {status} {shown}")
                     .trim_end()
                     .to_owned(),
-                pause,
-            )),
+                retry_after: pause,
+                answered: is_about_the_message(status.as_u16(), pause.is_some()),
+            }),
             Verdict::Busy => Err(SinkError::Busy {
                 endpoint,
                 retry_after: pause,
@@ -175,11 +177,13 @@ impl HttpSink {
         retry_after(value, self.clock.now())
     }
 
-    fn unavailable(&self, reason: String, retry_after: Option<Duration>) -> SinkError {
+    /// No answer to the message came.
+    fn unavailable(&self, reason: String) -> SinkError {
         SinkError::Unavailable {
             endpoint: self.endpoint.clone(),
             reason,
-            retry_after,
+            retry_after: None,
+            answered: false,
         }
     }
 }

@@ -44,6 +44,13 @@ pub fn verdict(status: u16, accept_statuses: &[u16]) -> Verdict {
     }
 }
 
+/// Whether an "unavailable" answer may be this one message's fault: a 500 often is. Wrong or
+/// refused credentials, a wrong or moved URL and an announced maintenance never are.
+pub(crate) fn is_about_the_message(status: u16, asks_for_a_pause: bool) -> bool {
+    !matches!(status, 401 | 403 | 407 | 100..=199 | 300..=399)
+        && !(status == 503 && asks_for_a_pause)
+}
+
 /// The pause that a `Retry-After` asks for, in seconds or as a date; at most an hour.
 pub(crate) fn retry_after(value: &str, now: Instant) -> Option<Duration> {
     let value = value.trim();
@@ -81,6 +88,18 @@ mod tests {
         }
         assert_eq!(verdict(409, &[409]), Sent);
         assert_eq!(verdict(410, &[409]), Refused);
+    }
+
+    #[test]
+    fn credentials_urls_and_maintenance_are_not_about_the_message() {
+        for status in [408, 425, 500, 502, 503, 504, 599] {
+            assert!(is_about_the_message(status, false), "{status}");
+        }
+        for status in [100, 301, 302, 308, 401, 403, 407] {
+            assert!(!is_about_the_message(status, false), "{status}");
+        }
+        assert!(!is_about_the_message(503, true));
+        assert!(is_about_the_message(500, true));
     }
 
     #[test]

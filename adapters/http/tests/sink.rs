@@ -225,13 +225,19 @@ async fn answers_are_judged() {
     let date = &[("retry-after", "Sun, 29 Mar 2026 00:16:00 GMT")];
     let down = answer(503, date, "").await;
     assert!(
-        matches!(down, Err(SinkError::Unavailable { retry_after, .. }) if retry_after == seconds(60))
+        matches!(down, Err(SinkError::Unavailable { retry_after, answered: false, .. }) if retry_after == seconds(60))
     );
 
     let denied = answer(401, &[], "no\r\nsuch user").await;
     assert!(
-        matches!(denied, Err(SinkError::Unavailable { reason, .. }) if reason.contains("401") && reason.contains("no such user"))
+        matches!(denied, Err(SinkError::Unavailable { reason, answered: false, .. }) if reason.contains("401") && reason.contains("no such user"))
     );
+
+    let broken = answer(500, &[], "").await;
+    assert!(matches!(
+        broken,
+        Err(SinkError::Unavailable { answered: true, .. })
+    ));
 
     let moved = answer(302, &[("location", "/elsewhere")], "").await;
     assert!(matches!(moved, Err(SinkError::Unavailable { reason, .. }) if reason.contains("302")));
@@ -276,7 +282,13 @@ async fn a_server_that_takes_a_message_and_says_nothing_gets_it_again_under_its_
     server.plan(Plan::Silence);
     let silent = sink.send(&message(Content::bytes("x"))).await;
     assert!(
-        matches!(silent, Err(SinkError::Unavailable { .. })),
+        matches!(
+            silent,
+            Err(SinkError::Unavailable {
+                answered: false,
+                ..
+            })
+        ),
         "{silent:?}"
     );
     sink.send(&OutgoingMessage {

@@ -65,6 +65,9 @@ pub enum SinkError {
         reason: String,
         /// How long the endpoint asks us to wait.
         retry_after: Option<Duration>,
+        /// A status or reply came back for this very message: it counts towards parking even
+        /// while the endpoint is being probed, so that one bad message does not stop the rest.
+        answered: bool,
     },
     /// The endpoint works, but wants us to slow down: the whole endpoint pauses.
     #[error("{endpoint} asks us to slow down")]

@@ -151,6 +151,7 @@ fn unavailable(context: &AdapterContext, reason: String) -> SinkError {
         endpoint: context.name.clone(),
         reason,
         retry_after: None,
+        answered: false,
     }
 }
 
