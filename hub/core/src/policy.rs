@@ -194,12 +194,18 @@ impl TokenBucket {
     /// # Errors
     /// The instant of the next token.
     pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        let full_at = self.full_at.max(now);
+        // Never further off than an empty bucket takes to fill: a clock that was set back must not
+        // stop everything until it is there again.
+        let longest = Instant::from_micros(
+            now.micros()
+                .saturating_add(self.burst * self.micros_per_token),
+        );
+        self.full_at = self.full_at.max(now).min(longest);
         let room = (self.burst - 1) * self.micros_per_token;
-        if full_at.micros_since(now) > room {
-            return Err(Instant::from_micros(full_at.micros() - room));
+        if self.full_at.micros_since(now) > room {
+            return Err(Instant::from_micros(self.full_at.micros() - room));
         }
-        self.full_at = Instant::from_micros(full_at.micros() + self.micros_per_token);
+        self.full_at = Instant::from_micros(self.full_at.micros() + self.micros_per_token);
         Ok(())
     }
 }
@@ -265,6 +271,19 @@ mod tests {
         }
         let next = bucket.take(NOW).unwrap_err();
         assert_eq!(next.micros_since(NOW), 100_000);
+        assert_eq!(bucket.take(next), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_costs_at_most_one_filling() {
+        let mut bucket = TokenBucket::new(RateLimit {
+            per_second: 10,
+            burst: Some(3),
+        });
+        assert_eq!(bucket.take(NOW), Ok(()));
+        let earlier = NOW.plus_seconds(-3_600);
+        let next = bucket.take(earlier).unwrap_err();
+        assert!(next.micros_since(earlier) <= 300_000, "{next}");
         assert_eq!(bucket.take(next), Ok(()));
     }
 }

@@ -69,8 +69,9 @@ pub fn decode_parallel(
 ) -> Result<(), Halt> {
     let mut ended = false;
     let mut until_fatal = |part: Part| {
-        ended = part.is_fatal();
+        let is_fatal = part.is_fatal();
         each(part)?;
+        ended = is_fatal;
         if ended { Err(Halt::Stopped) } else { Ok(()) }
     };
     let each = &mut until_fatal;
@@ -448,6 +449,15 @@ mod tests {
                 ("abc!!!", vec![Some(3), Some(6)]),
                 "{threads} threads"
             );
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_stops_at_a_fatal_finding_is_heard() {
+        for threads in [1, 2] {
+            let (_, ends, outcome) = run(b"abc~~~def", true, 0, threads, 2);
+            assert!(matches!(outcome, Err(Halt::Stopped)), "{outcome:?}");
+            assert_eq!(ends.len(), 2);
         }
     }
 

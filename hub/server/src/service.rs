@@ -19,7 +19,7 @@ use tracing::{error, info};
 use crate::adapters::adapters;
 use crate::api;
 use crate::config::{Config, ConfigErrors, Drawing, SourceEntry, render};
-use crate::engine::{Engine, Surroundings};
+use crate::engine::{Engine, EngineError, PreparedEngine, Surroundings};
 use crate::formats::formats;
 
 /// How often the configuration is looked at for changes.
@@ -46,6 +46,9 @@ pub enum ServiceError {
     /// The store cannot be opened.
     #[error("the store cannot be opened")]
     Store(#[from] StoreError),
+    /// The engine cannot start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The HTTP address is not free.
     #[error("cannot listen on `{address}`; configure another `listen` address")]
     Listen {
@@ -115,8 +118,8 @@ impl Service {
                 error!(%problem, "HTTP stopped");
             }
         });
-        let engine =
-            Some(Engine::start(Arc::clone(&config), store.clone(), surroundings.clone()).await?);
+        let prepared = PreparedEngine::new(Arc::clone(&config), store.clone(), surroundings.clone());
+        let engine = Some(prepared.await?.start());
         let config_dir = config.dir.clone();
         Ok(Self {
             config_dir,
@@ -179,24 +182,27 @@ impl Service {
                     "changes of `[hub]` need a restart; the hub goes on with the old configuration"
                 );
             }
-            Ok(config) => {
-                expect_sources(&config, &self.surroundings.shared);
-                if let Some(engine) = self.engine.take() {
-                    engine.stop().await;
-                }
-                self.config = Arc::new(config);
-                let (config, surroundings) = (Arc::clone(&self.config), self.surroundings.clone());
-                match Engine::start(config, self.store.clone(), surroundings).await {
-                    Ok(engine) => {
-                        self.engine = Some(engine);
-                        info!("changed configuration is in force");
-                    }
-                    Err(problem) => {
-                        error!(%problem, "the engine cannot start; change the configuration to try again")
-                    }
-                }
-            }
+            Ok(config) => self.take_over(Arc::new(config)).await,
         }
+    }
+
+    /// Runs on another configuration. All that can fail comes before the old engine stops.
+    async fn take_over(&mut self, config: Arc<Config>) {
+        let (store, surroundings) = (self.store.clone(), self.surroundings.clone());
+        let prepared = match PreparedEngine::new(Arc::clone(&config), store, surroundings).await {
+            Ok(prepared) => prepared,
+            Err(problem) => {
+                error!(%problem, "changed configuration is refused, the hub goes on with the old one");
+                return;
+            }
+        };
+        expect_sources(&config, &self.surroundings.shared);
+        if let Some(engine) = self.engine.take() {
+            engine.stop().await;
+        }
+        self.config = config;
+        self.engine = Some(prepared.start());
+        info!("changed configuration is in force");
     }
 
     /// Stops: takes nothing more, finishes or hands back what is on its way.

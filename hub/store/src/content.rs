@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hub_core::files::Files;
+use hub_core::files::{Files, Stat};
 use sha2::{Digest, Sha256};
 
 /// Bodies up to this size are stored in their row: one commit, no file. Larger rows would make the
@@ -88,7 +88,8 @@ impl ContentStore {
     /// # Errors
     /// The file cannot be read, or the disk refuses.
     pub fn stage_file(&self, path: &Path, unique: &str) -> io::Result<Staged> {
-        let size = self.files.stat(path)?.len;
+        let before = self.files.stat(path)?;
+        let size = before.len;
         if size <= MAX_INLINE_BYTES as u64 {
             let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             self.files
@@ -106,16 +107,32 @@ impl ContentStore {
             return Err(changed(path));
         }
         let partial = self.partial(unique);
-        if self.files.link(path, &partial).is_err() {
-            self.copy(path, &partial, &hash)?;
+        let staged = self
+            .link_or_copy(path, &partial, &hash, before)
+            .and_then(|()| self.publish(&partial, &hash));
+        if staged.is_err() {
+            // What is not accepted must not fill the disk, attempt after attempt.
+            let _ = self.files.remove(&partial);
         }
-        self.files.sync(&partial)?;
-        self.publish(&partial, &hash)?;
-        Ok(Staged {
+        staged.map(|()| Staged {
             hash,
             size,
             inline: None,
         })
+    }
+
+    /// Makes `to` a synced file with the bytes of `from`, which has this hash and had this stat
+    /// before it was read.
+    fn link_or_copy(&self, from: &Path, to: &Path, hash: &Hash, before: Stat) -> io::Result<()> {
+        if self.files.link(from, to).is_err() {
+            return self.copy(from, to, hash);
+        }
+        self.files.sync(to)?;
+        let after = self.files.stat(to)?;
+        match (after.len, after.modified) == (before.len, before.modified) {
+            true => Ok(()),
+            false => Err(changed(from)),
+        }
     }
 
     /// Begins a body that arrives piece by piece. Blocking.

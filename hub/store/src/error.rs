@@ -1,5 +1,7 @@
 //! What can go wrong in the store.
 
+use hub_core::MessageId;
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -10,6 +12,9 @@ pub enum StoreError {
     /// and it lies in what was asked, not in the database.
     #[error("the store cannot take this: {0}")]
     Contradiction(String),
+    /// A part of a message came when it was not its turn; what is stored is as it was.
+    #[error("message {0} is being worked on elsewhere, or comes after one that must be done first")]
+    OutOfTurn(MessageId),
     /// The file system refused.
     #[error("the content store refused")]
     Content(#[from] std::io::Error),

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::intake::random;
 use super::lanes::Lanes;
 use super::send::{EndpointHealth, attempt, judge};
+use super::steady::{SteadyClock, later};
 use super::{Hub, IDLE_POLL, STORE_PAUSE};
 use crate::config::{SinkEntry, WhenParked};
 
@@ -20,6 +21,8 @@ use crate::config::{SinkEntry, WhenParked};
 const MAX_IN_MEMORY: usize = 2_048;
 /// Deliveries fetched at once.
 const PAGE: usize = 512;
+/// Longest pause that an endpoint may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// Back-off between attempts to set a sink up (a secret is missing, say).
 const RECONNECT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
@@ -59,6 +62,7 @@ struct Dispatcher {
     entry: SinkEntry,
     sink: Arc<dyn Sink>,
     lanes: Lanes,
+    clock: SteadyClock,
     circuit: Circuit,
     bucket: Option<TokenBucket>,
     attempts: JoinSet<Report>,
@@ -73,6 +77,7 @@ struct Dispatcher {
 impl Dispatcher {
     fn new(hub: Hub, entry: SinkEntry, sink: Arc<dyn Sink>) -> Self {
         Self {
+            clock: SteadyClock::start(hub.store.clock()),
             circuit: Circuit::new(entry.circuit),
             bucket: entry.rate.map(TokenBucket::new),
             hub,
@@ -121,7 +126,7 @@ impl Dispatcher {
     }
 
     fn now(&self) -> Instant {
-        self.hub.store.clock().now()
+        self.clock.now()
     }
 
     /// Fetches deliveries that are new since the last look.
@@ -194,8 +199,11 @@ impl Dispatcher {
         }
     }
 
-    fn add(&mut self, delivery: PendingDelivery, taken: &mut Vec<(MessageId, MessageId)>) {
+    fn add(&mut self, mut delivery: PendingDelivery, taken: &mut Vec<(MessageId, MessageId)>) {
         let ids = (delivery.id, delivery.message_id);
+        // Put off by an earlier run whose clock was ahead: not for longer than any pause lasts.
+        let longest = Duration::from_secs(self.entry.retry.max_seconds).max(LONGEST_PAUSE);
+        delivery.due = delivery.due.min(later(self.now(), longest));
         if self.lanes.add(delivery) {
             taken.push(ids);
         }
@@ -239,9 +247,10 @@ impl Dispatcher {
 
     fn start(&mut self, delivery: PendingDelivery, is_probe: bool) {
         let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
+        let clock = self.clock;
         self.attempts.spawn(async move {
             let result: Result<String, SinkError> = attempt(&hub, &sink, &delivery).await;
-            let now = hub.store.clock().now();
+            let now = clock.now();
             let (outcome, health) = judge(result, &delivery, policy, is_probe, now, random());
             // Until the outcome is on disk the lane must not go on: a restart would send the older
             // delivery after the newer one.
@@ -309,9 +318,7 @@ impl Dispatcher {
             EndpointHealth::Busy { pause } => Some(pause.unwrap_or(STORE_PAUSE)),
         };
         if let Some(pause) = pause {
-            let micros = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
-            self.circuit
-                .pause_until(Instant::from_micros(now.micros().saturating_add(micros)));
+            self.circuit.pause_until(later(now, pause));
         }
     }
 

@@ -11,6 +11,7 @@ mod lanes;
 mod process;
 mod publish;
 mod send;
+mod steady;
 mod wake;
 
 use std::collections::BTreeMap;
@@ -24,8 +25,9 @@ use hub_store::estate::{EnterpriseId, enterprise};
 use hub_store::messages::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use crate::config::Config;
+use crate::config::{Config, Enterprise};
 use wake::Wakers;
 
 /// How long a stopping engine waits for what is on its way. What is cut off is done again.
@@ -78,53 +80,91 @@ impl Hub {
     }
 }
 
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store does not answer.
+    #[error("the store does not answer")]
+    Store(#[from] StoreError),
+    /// Readings are kept by the local days of another zone.
+    #[error(
+        "enterprise `{enterprise}` has readings kept by local days of {stored}, but its zone is configured as {wanted}; \
+         put `zone = \"{stored}\"` back, or give the enterprise another name"
+    )]
+    ZoneChanged {
+        /// The enterprise.
+        enterprise: String,
+        /// The zone that its readings are kept by.
+        stored: String,
+        /// The zone that is configured.
+        wanted: String,
+    },
+}
+
 /// A running engine.
 pub struct Engine {
     hub: Hub,
     tasks: JoinSet<()>,
 }
 
-impl Engine {
-    /// Starts all sources, processors and sinks of a configuration.
+/// An engine that can start at any moment.
+pub struct PreparedEngine(Hub);
+
+impl PreparedEngine {
+    /// Does all of a start that can fail, while another engine may still run.
     ///
     /// # Errors
-    /// The store does not know the enterprises and cannot take them in.
-    pub async fn start(
+    /// See [`EngineError`].
+    pub async fn new(
         config: Arc<Config>,
         store: Store,
         surroundings: Surroundings,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, EngineError> {
         let enterprises = Arc::new(register(&config, &store).await?);
         let wakers = Wakers::new(config.sources.keys().chain(config.sinks.keys()));
         let stop = CancellationToken::new();
-        let hub = Hub {
-            config,
-            store,
-            surroundings,
-            enterprises,
-            wakers,
-            stop,
-        };
+        Ok(Self(Hub { config, store, surroundings, enterprises, wakers, stop }))
+    }
+
+    /// Starts all sources, processors and sinks.
+    #[must_use]
+    pub fn start(self) -> Engine {
+        let Self(hub) = self;
         let mut tasks = JoinSet::new();
         for sink in hub.config.sinks.values() {
             tasks.spawn(dispatch::run(hub.clone(), sink.clone()));
         }
         for route in hub.config.inbound.values() {
-            let Some(source) = hub.config.sources.get(&route.from) else {
-                continue;
-            };
+            let Some(source) = hub.config.sources.get(&route.from) else { continue };
             tasks.spawn(process::run(hub.clone(), route.clone()));
             tasks.spawn(intake::run(hub.clone(), source.clone(), route.clone()));
         }
-        Ok(Self { hub, tasks })
+        tasks.spawn(report_orphans(hub.clone()));
+        Engine { hub, tasks }
     }
+}
 
+/// Says what waits in the store for sources and sinks that are no longer configured: nobody would
+/// ever touch it.
+async fn report_orphans(hub: Hub) {
+    let Ok(work) = hub.store.open_work().await else { return };
+    let config = &hub.config;
+    let routed = |source: &String| config.inbound.values().any(|route| route.from == *source);
+    for (source, count) in work.messages.iter().filter(|(source, _)| !routed(source)) {
+        warn!(source, count, "messages wait for a source that has no inbound route in the configuration");
+    }
+    for (sink, count) in work.deliveries.iter().filter(|(sink, _)| !config.sinks.contains_key(sink)) {
+        warn!(sink, count, "deliveries wait for a sink that is not in the configuration");
+    }
+}
+
+impl Engine {
     /// Stops taking messages, finishes or hands back what is on its way, and ends.
     pub async fn stop(mut self) {
         self.hub.stop.cancel();
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
-            tracing::warn!("some work did not end in time; it is done again at the next start");
+            warn!("some work did not end in time; it is done again at the next start");
             self.tasks.shutdown().await;
         }
     }
@@ -134,18 +174,20 @@ impl Engine {
 async fn register(
     config: &Config,
     store: &Store,
-) -> Result<BTreeMap<String, EnterpriseId>, StoreError> {
+) -> Result<BTreeMap<String, EnterpriseId>, EngineError> {
     let configured: Vec<_> = config.enterprises.values().cloned().collect();
-    store
-        .db()
-        .write(move |tx| {
-            let known = |wanted: crate::config::Enterprise| {
-                Ok((
-                    wanted.name.clone(),
-                    enterprise::ensure(tx, &wanted.name, &wanted.zone)?.id,
-                ))
-            };
-            configured.into_iter().map(known).collect()
-        })
-        .await
+    let known = store.db().write(move |tx| {
+        let known = |wanted: Enterprise| Ok((enterprise::ensure(tx, &wanted.name, &wanted.zone)?, wanted));
+        configured.into_iter().map(known).collect::<Result<Vec<_>, StoreError>>()
+    });
+    let mut ids = BTreeMap::new();
+    for (known, wanted) in known.await? {
+        // Days of readings are days of the zone: another zone would keep them twice.
+        if known.zone != wanted.zone {
+            let (enterprise, stored, wanted) = (wanted.name, known.zone.name(), wanted.zone.name());
+            return Err(EngineError::ZoneChanged { enterprise, stored, wanted });
+        }
+        ids.insert(wanted.name, known.id);
+    }
+    Ok(ids)
 }

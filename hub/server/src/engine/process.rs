@@ -108,14 +108,16 @@ impl Processor {
     async fn process_small(self: &Arc<Self>, batch: Vec<OpenMessage>) -> Result<(), StoreError> {
         let processor = Arc::clone(self);
         let chunks = tokio::task::spawn_blocking(move || {
-            batch
-                .into_iter()
-                .map(|message| processor.decode_whole(message))
-                .collect::<Vec<_>>()
+            let mut previous = None;
+            let decode = |message: OpenMessage| Chunk {
+                after: previous.replace(message.id),
+                ..processor.decode_whole(message)
+            };
+            batch.into_iter().map(decode).collect::<Vec<_>>()
         });
         let chunks = chunks.await.map_err(|_| StoreError::Closed)?;
-        // All are handed to the writer before the first is awaited, so they share commits; the
-        // writer keeps their order.
+        // All are handed to the writer before the first is awaited, so they share commits. The
+        // writer keeps their order, and each waits for the one before it should that fail.
         let store = &self.hub.store;
         let applying = chunks
             .into_iter()
@@ -168,7 +170,7 @@ impl Processor {
                 publisher,
                 failed: None,
                 held: None,
-                seen: 0,
+                seen: message.seen,
             }
             .run()
         });
@@ -246,6 +248,7 @@ impl Processor {
                 },
             },
             seen: seen + decoded.items(),
+            after: None,
             records: decoded.records,
             findings: decoded.findings,
             checkpoint,
@@ -357,9 +360,11 @@ impl Large<'_> {
         if self.message.run > 1 && !content.is_intact(&self.message.content_hash)? {
             return Err(std::io::Error::other("it is no longer what was received"));
         }
-        Ok(Box::new(FilePayload::open(
-            &content.path(&self.message.content_hash),
-        )?))
+        let payload = FilePayload::open(&content.path(&self.message.content_hash))?;
+        if payload.len() != self.message.size {
+            return Err(std::io::Error::other("it is no longer what was received"));
+        }
+        Ok(Box::new(payload))
     }
 
     /// Reads the whole message once without applying it. Its findings, if it has any that reject.
@@ -395,7 +400,13 @@ impl Large<'_> {
                 records: part.records,
                 findings: part.findings,
             };
-            self.seen += skip(&mut decoded, &mut to_skip);
+            let skipped = skip(&mut decoded, &mut to_skip);
+            self.seen += skipped;
+            if skipped > 0 && decoded.items() == 0 {
+                // An earlier run applied all of it: nothing to store, least of all a place before
+                // the one that is stored.
+                return self.unless_stopped();
+            }
             if tolerance.exceeded(&mut decoded) {
                 self.flush(None)?;
                 self.end(decoded, Ending::Invalid)?;
@@ -403,11 +414,7 @@ impl Large<'_> {
             }
             self.flush(None)?;
             self.held = Some((decoded, part.end.unwrap_or(0)));
-            if self.processor.hub.stop.is_cancelled() {
-                Err(Halt::Stopped)
-            } else {
-                Ok(())
-            }
+            self.unless_stopped()
         });
         match outcome {
             Ok(()) => self.finish(),
@@ -424,6 +431,14 @@ impl Large<'_> {
             Err(Halt::Stopped) => {}
         }
         self.failed.take().map_or(Ok(()), Err)
+    }
+
+    fn unless_stopped(&self) -> Result<(), Halt> {
+        if self.processor.hub.stop.is_cancelled() {
+            Err(Halt::Stopped)
+        } else {
+            Ok(())
+        }
     }
 
     /// Applies the last part, with the message's end.

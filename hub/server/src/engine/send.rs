@@ -11,6 +11,7 @@ use hub_store::messages::{DeliveryBody, DeliveryOutcome, PendingDelivery};
 use tokio::io::AsyncWriteExt;
 
 use super::Hub;
+use super::steady::later;
 
 /// Longest answer of an endpoint that is kept.
 const MAX_NOTE_CHARS: usize = 500;
@@ -40,6 +41,7 @@ pub(super) async fn attempt(
                 endpoint,
                 reason: problem.to_string(),
                 retry_after: None,
+                answered: false,
             });
         }
     };
@@ -87,7 +89,7 @@ pub(super) fn judge(
     let note = shortened(problem.to_string());
     let pause_of = |asked: Option<Duration>| {
         let own = hub_core::Backoff::from(policy).pause(delivery.attempts + 1, random);
-        now.plus_micros(own.max(asked.unwrap_or_default()))
+        later(now, own.max(asked.unwrap_or_default()))
     };
     match problem {
         SinkError::Refused { .. } => (DeliveryOutcome::Parked { note }, EndpointHealth::Answered),
@@ -114,19 +116,6 @@ pub(super) fn judge(
                 health,
             )
         }
-    }
-}
-
-trait PlusMicros {
-    fn plus_micros(self, duration: Duration) -> Instant;
-}
-
-impl PlusMicros for Instant {
-    fn plus_micros(self, duration: Duration) -> Instant {
-        Self::from_micros(
-            self.micros()
-                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
-        )
     }
 }
 
@@ -215,6 +204,7 @@ mod tests {
             endpoint: "e".into(),
             reason: "r".into(),
             retry_after,
+            answered: false,
         })
     }
 

@@ -39,6 +39,9 @@ pub struct Chunk {
     pub checkpoint: u64,
     /// Records and findings that the decoder yielded so far, this chunk included.
     pub seen: u64,
+    /// The message that must be done before this one may be applied: without revisions the latest
+    /// message counts, so none may overtake one that the database could not take yet.
+    pub after: Option<MessageId>,
     /// Set with the last chunk.
     pub ending: Option<Ending>,
     /// Makes outgoing messages of the changes.
@@ -151,17 +154,23 @@ struct Application<'a> {
     chunk: &'a Chunk,
 }
 
-/// Counters of a message before this chunk.
+/// Where a message stands before this chunk.
 struct Before {
     findings: u64,
     rejected: u64,
     has_parts: bool,
+    is_open: bool,
+    run: i64,
+    seen: u64,
+    /// Whether the message that comes first is open.
+    must_wait: bool,
 }
 
 impl<'a> Application<'a> {
     fn run(mut self) -> Result<AppliedChunk, StoreError> {
         let chunk = self.chunk;
         let before = self.before()?;
+        self.must_fit(&before)?;
         let (applied, changes, mut findings) = self.change_estate()?;
         let rejected: u64 = chunk
             .findings
@@ -205,16 +214,37 @@ impl<'a> Application<'a> {
 
     fn before(&mut self) -> Result<Before, StoreError> {
         let sql = "SELECT findings, rejected, CASE WHEN seen > 0 THEN EXISTS \
-                   (SELECT 1 FROM part p WHERE p.message_id = m.id AND p.run = m.run) ELSE 0 END \
+                   (SELECT 1 FROM part p WHERE p.message_id = m.id AND p.run = m.run) ELSE 0 END, \
+                   CASE WHEN state IN (0, 1) THEN 1 ELSE 0 END, run, seen, CASE WHEN EXISTS \
+                   (SELECT 1 FROM message a WHERE a.id = ?2 AND a.state IN (0, 1)) THEN 1 ELSE 0 END \
                    FROM message m WHERE id = ?1";
-        first(self.tx, sql, &[self.chunk.message.0.into()], |row| {
+        let after = self.chunk.after.map(|message| message.0);
+        let params = [self.chunk.message.0.into(), after.into()];
+        first(self.tx, sql, &params, |row| {
             Ok(Before {
                 findings: row.int(0)?.cast_unsigned(),
                 rejected: row.int(1)?.cast_unsigned(),
                 has_parts: row.int(2)? != 0,
+                is_open: row.int(3)? != 0,
+                run: row.int(4)?,
+                seen: row.int(5)?.cast_unsigned(),
+                must_wait: row.int(6)? != 0,
             })
         })?
         .ok_or_else(|| StoreError::Damaged(format!("message {} is gone", self.chunk.message)))
+    }
+
+    /// A chunk is applied only to the message that it was decoded for and where it begins: whoever
+    /// else worked on the message meanwhile, nothing is applied twice or left out.
+    fn must_fit(&self, before: &Before) -> Result<(), StoreError> {
+        let chunk = self.chunk;
+        let items = (chunk.records.len() + chunk.findings.len()) as u64;
+        let begins = chunk.seen.checked_sub(items);
+        let fits = before.is_open && before.run == chunk.run && begins == Some(before.seen);
+        match fits && !before.must_wait {
+            true => Ok(()),
+            false => Err(StoreError::OutOfTurn(chunk.message)),
+        }
     }
 
     /// Applies the records. What is not applied of one is counted by a finding.

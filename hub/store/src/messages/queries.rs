@@ -126,6 +126,15 @@ pub struct DeliveryView {
     pub note: Option<String>,
 }
 
+/// What is open: names and counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenWork {
+    /// Messages that are not done, by source.
+    pub messages: Vec<(String, u64)>,
+    /// Deliveries that are neither delivered nor set aside, by endpoint.
+    pub deliveries: Vec<(String, u64)>,
+}
+
 /// Sums over the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -299,6 +308,21 @@ impl Store {
                     &mut totals.deliveries,
                 )?;
                 Ok(totals)
+            })
+            .await
+    }
+
+    /// What is open, by source and by endpoint.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn open_work(&self) -> Result<OpenWork, StoreError> {
+        self.db
+            .read(|tx| {
+                let read = |row: &dyn Row| Ok((row.text(0)?.to_owned(), row.int(1)?.cast_unsigned()));
+                let messages = "SELECT source, COUNT(*) FROM message WHERE state IN (0, 1) GROUP BY source";
+                let deliveries = "SELECT endpoint, COUNT(*) FROM delivery WHERE state IN (0, 1) GROUP BY endpoint";
+                Ok(OpenWork { messages: all(tx, messages, &[], read)?, deliveries: all(tx, deliveries, &[], read)? })
             })
             .await
     }
