@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Location, Problem, SourceText};
 use super::suggest::{did_you_mean, expected};
+use super::text::read_text;
 
 /// A table with a name of its own.
 #[derive(Debug, Clone)]
@@ -106,7 +107,7 @@ pub(crate) fn read_files(dir: &Path, problems: &mut Vec<Problem>) -> Vec<Arc<Sou
     }
     let mut files = Vec::new();
     for name in names {
-        match std::fs::read_to_string(dir.join(&name)) {
+        match read_text(&dir.join(&name)) {
             Ok(text) => files.push(Arc::new(SourceText { name, text })),
             Err(error) => {
                 problems.push(Problem::error(

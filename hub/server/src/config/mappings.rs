@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::document::{toml_names, valid_name};
 use super::problem::{Location, Problem, SourceText};
 use super::suggest::{did_you_mean, expected};
+use super::text::read_text;
 
 /// The folder of mapping files below the configuration folder.
 const FOLDER: &str = "mappings";
@@ -54,7 +55,7 @@ impl Mappings {
             return known.clone();
         }
         let path = self.folder.join(format!("{name}.toml"));
-        let text = match std::fs::read_to_string(path) {
+        let text = match read_text(&path) {
             Ok(text) => Some(Arc::new(SourceText {
                 name: format!("{FOLDER}/{name}.toml"),
                 text,

@@ -18,6 +18,7 @@ mod routes;
 mod schema;
 mod suggest;
 mod tables;
+mod text;
 mod typed;
 
 use std::collections::BTreeMap;
@@ -34,11 +35,11 @@ use hub_model::mapping::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use fields::word as record_word;
 pub use filter::{Filter, FilterError};
 pub(crate) use mappings::place as mapping_place;
 pub use problem::{ConfigErrors, Drawing, Location, Problem, SourceText, render, to_json};
 pub use schema::config_schema;
+pub(crate) use text::read_text;
 
 use crate::formats::Formats;
 
