@@ -152,10 +152,58 @@ fn json_becomes_the_contractors_csv() {
     assert_eq!(
         timeless(&stderr(&converted)),
         "stdin:2: error: in `number`: invalid type: integer `2`, expected a string (column 33)\n\
-         stdin:3: error: in `record`: the output has `work_order` only, and this is `end_device`\n\
-         1 record, 2 findings in T s\n"
+         stdin: warning: 1 device has no place in csv and is left out\n\
+         1 record, 1 finding in T s\n"
     );
     assert_eq!(code(&converted), 1);
+}
+
+#[test]
+fn what_the_output_has_no_place_for_is_a_warning_for_each_kind() {
+    let lines = concat!(
+        r#"{"record":"end_device","id":"M-1"}"#,
+        "\n",
+        r#"{"record":"usage_point","id":"P-1"}"#,
+        "\n",
+        r#"{"record":"usage_point","id":"P-2"}"#,
+        "\n",
+    );
+    let converted = meterhub(&["convert", "--from", "json", "--to", "cim", "-"], lines);
+    assert_eq!(
+        timeless(&stderr(&converted)),
+        "stdin: warning: 1 device has no place in cim and is left out\n\
+         stdin: warning: 2 usage points have no place in cim and are left out\n\
+         0 records, 0 findings in T s\n"
+    );
+    assert_eq!(code(&converted), 0);
+}
+
+#[test]
+fn a_reading_that_cannot_be_written_does_not_take_its_day_with_it() {
+    let reading = |minute: &str, extra: &str| {
+        format!(
+            r#"{{"record":"reading","kind":"interval","meter":"M-1","reading_type":"0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0","at":"2026-03-29T00:{minute}:00Z"{extra}}}"#
+        )
+    };
+    let lines = [
+        reading("15", r#","value":"1.5""#),
+        reading("30", r#","value":null"#),
+        reading("45", r#","value":"2","source":"a\u0001""#),
+    ];
+    let converted = meterhub(
+        &["convert", "--from", "json", "--to", "cim", "-"],
+        &lines.join("\n"),
+    );
+    assert_eq!(
+        timeless(&stderr(&converted)),
+        "stdin:3: error: in `source`: holds '\\u{1}', a character XML cannot hold\n\
+         2 records, 1 finding in T s\n"
+    );
+    let xml = stdout(&converted);
+    assert!(
+        xml.contains("<value>1.5</value>") && xml.contains("2.5.259"),
+        "{xml}"
+    );
 }
 
 #[test]
@@ -275,7 +323,22 @@ fn wrong_use_exits_with_2_and_files_that_fail_with_3() {
         "record = \"work_order\"\n[work_order]\nnumbr = \"Order\"\n",
     )
     .unwrap();
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 12] = [
+        (
+            &["--from", "json", "--to", "json", "--threads", "0", file],
+            2,
+            "0 is not in 1..=256",
+        ),
+        (
+            &["--from", "json", "--to", "json", "--threads", "257", file],
+            2,
+            "257 is not in 1..=256",
+        ),
+        (
+            &["--from", "json", "--to", "json", "/dev/null"],
+            3,
+            "pipe it in, with `-` as the file",
+        ),
         (
             &["--from", "jsn", "--to", "json", file],
             2,

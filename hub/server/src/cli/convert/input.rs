@@ -22,6 +22,12 @@ impl Input {
     /// Opens a file; `-` is standard input, read to its end.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         if path != Path::new("-") {
+            let kind = std::fs::metadata(path)?.file_type();
+            if !kind.is_file() && !kind.is_dir() {
+                return Err(io::Error::other(
+                    "it is no regular file, and is read twice; pipe it in, with `-` as the file",
+                ));
+            }
             return Ok(Self {
                 payload: Watched::new(FilePayload::open(path)?),
                 shown: path.display().to_string(),

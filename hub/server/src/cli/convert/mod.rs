@@ -3,6 +3,7 @@
 //! Streams both ways: memory does not grow with the file. The records that could be read are
 //! written, the others are findings on standard error.
 
+mod conversion;
 mod input;
 mod progress;
 mod report;
@@ -15,21 +16,19 @@ use std::time::Instant;
 
 use clap::builder::PossibleValuesParser;
 use hub_core::{Clock, IdGenerator, SystemClock};
-use hub_model::mapping::{Decode, Encode, Envelope, Halt, Inexpressible};
-use hub_model::{Finding, Place, Record, RecordKind, Zone};
+use hub_model::Zone;
+use hub_model::mapping::{Decode, Encode, Envelope};
 
 use super::output;
 use super::{Common, Exit};
-use crate::config::{Problem, SourceText, mapping_place, record_word};
+use crate::config::{Problem, SourceText, mapping_place, read_text};
 use crate::formats::{Format, FormatError, Formats, Setup, formats};
-use crate::pipeline::{Part, decode_parallel};
+use crate::pipeline::decode_parallel;
+use conversion::Conversion;
 use input::Input;
 use progress::Progress;
 use report::Report;
 use target::Target;
-
-/// Encoded bytes are written when there are this many.
-const FLUSH_BYTES: usize = 256 * 1024;
 
 /// Convert a file from one format to another.
 #[derive(Debug, clap::Args)]
@@ -57,8 +56,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 100, value_name = "N")]
     max_findings: u64,
     /// Threads that decode; as many as there are processors if left out.
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
     /// Message id to write in the document's head, for outputs that can be compared.
     #[arg(long, value_name = "ID")]
     message_id: Option<String>,
@@ -113,28 +112,20 @@ fn convert(args: &Args, common: &Common) -> Result<u64, Failure> {
     })?;
     let target = Target::open(args.output.as_deref()).map_err(|e| unwritable(args, &e))?;
     let progress = Progress::new(&input, &target, common.json);
-    let threads = args
-        .threads
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let mut conversion = Conversion {
-        encoder,
-        envelope: envelope(args),
-        buffer: Vec::with_capacity(FLUSH_BYTES * 2),
-        target,
-        report: Report::new(&input.shown, common.json, args.max_findings),
-        records: 0,
-        broken: None,
+    let threads = match args.threads {
+        Some(threads) => usize::from(threads),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    conversion
-        .encoder
-        .head(&conversion.envelope, &mut conversion.buffer);
+    let report = Report::new(&input.shown, common.json, args.max_findings);
+    let mut conversion = Conversion::begin(encoder, envelope(args), target, report);
     let decoded = decode_parallel(&*decoder, &input.payload, 0, threads, &mut |part| {
+        let end = part.end;
         let taken = conversion.part(part, &progress);
-        progress.advance();
+        progress.advance(end);
         taken
     });
     progress.done();
-    match (decoded, conversion.broken.take()) {
+    match (decoded, conversion.broken()) {
         (_, Some(error)) => return Err(unwritable(args, &error)),
         (Err(error), None) => {
             return Err(Failure::File(format!(
@@ -144,11 +135,8 @@ fn convert(args: &Args, common: &Common) -> Result<u64, Failure> {
         }
         (Ok(()), None) => {}
     }
-    conversion.end().map_err(|error| unwritable(args, &error))?;
-    conversion
-        .report
-        .summary(conversion.records, started.elapsed());
-    Ok(conversion.report.count())
+    let end = conversion.end(&args.to, &progress, started.elapsed());
+    end.map_err(|error| unwritable(args, &error))
 }
 
 fn unwritable(args: &Args, error: &io::Error) -> Failure {
@@ -239,7 +227,7 @@ fn mapping(
         (true, None) => Err(Failure::Usage(format!(
             "`{side} {name}` needs a mapping file: `{option} FILE`"
         ))),
-        (true, Some(path)) => match std::fs::read_to_string(path) {
+        (true, Some(path)) => match read_text(path) {
             Ok(text) => Ok(Some(Arc::new(SourceText {
                 name: path.display().to_string(),
                 text,
@@ -250,84 +238,4 @@ fn mapping(
             ))),
         },
     }
-}
-
-/// A conversion under way.
-struct Conversion<'a> {
-    encoder: Arc<dyn Encode>,
-    envelope: Envelope,
-    buffer: Vec<u8>,
-    target: Target,
-    report: Report<'a>,
-    /// Records written, each reading counting as one.
-    records: u64,
-    /// Why the target takes no more.
-    broken: Option<io::Error>,
-}
-
-impl Conversion<'_> {
-    fn part(&mut self, part: Part, progress: &Progress) -> Result<(), Halt> {
-        for finding in &part.findings {
-            self.report.finding(finding, progress);
-        }
-        for (place, record) in part.records {
-            match self.record(&record) {
-                Ok(()) => self.records += record.count(),
-                Err(error) => {
-                    let finding = inexpressible(place, &record, &error);
-                    self.report.finding(&finding, progress);
-                }
-            }
-            if self.buffer.len() >= FLUSH_BYTES {
-                self.flush()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, record: &Record) -> Result<(), Inexpressible> {
-        if !self.encoder.writes().contains(&record.kind()) {
-            return Err(Inexpressible {
-                field: "record",
-                reason: self.not_written(record.kind()),
-            });
-        }
-        self.encoder
-            .record(&self.envelope, record, &mut self.buffer)
-    }
-
-    fn not_written(&self, kind: RecordKind) -> String {
-        let written: Vec<String> = self
-            .encoder
-            .writes()
-            .iter()
-            .map(|kind| format!("`{}`", record_word(*kind)))
-            .collect();
-        format!(
-            "the output has {} only, and this is `{}`",
-            written.join(", "),
-            record_word(kind)
-        )
-    }
-
-    fn flush(&mut self) -> Result<(), Halt> {
-        let written = self.target.write(&self.buffer);
-        self.buffer.clear();
-        written.map_err(|error| {
-            self.broken = Some(error);
-            Halt::Stopped
-        })
-    }
-
-    fn end(&mut self) -> io::Result<()> {
-        self.encoder.tail(&self.envelope, &mut self.buffer);
-        self.target.write(&self.buffer)?;
-        self.target.finish()
-    }
-}
-
-fn inexpressible(place: Place, record: &Record, error: &Inexpressible) -> Finding {
-    Finding::error("inexpressible", place, error.reason.clone())
-        .in_field(error.field)
-        .rejecting(record.count())
 }

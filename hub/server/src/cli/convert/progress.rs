@@ -37,9 +37,11 @@ impl Progress {
         }
     }
 
-    /// A part is done.
-    pub(super) fn advance(&self) {
-        self.bar.set_position(self.furthest.load(Ordering::Relaxed));
+    /// A part is done that ends at this byte. Where parts have no end, the bytes read tell how
+    /// far it is; not where they have one, because cutting a file into parts runs ahead.
+    pub(super) fn advance(&self, end: Option<u64>) {
+        let read = || self.furthest.load(Ordering::Relaxed);
+        self.bar.set_position(end.unwrap_or_else(read));
     }
 
     /// Prints a line on standard error without disturbing the bar.
@@ -50,5 +52,23 @@ impl Progress {
     /// Removes the bar.
     pub(super) fn done(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_end_somewhere_tell_how_far_it_is() {
+        let progress = Progress {
+            bar: ProgressBar::hidden(),
+            furthest: Arc::new(AtomicU64::new(1_000)),
+        };
+        progress.bar.set_length(1_000);
+        progress.advance(Some(10));
+        assert_eq!(progress.bar.position(), 10);
+        progress.advance(None);
+        assert_eq!(progress.bar.position(), 1_000);
     }
 }

@@ -38,6 +38,11 @@ impl<'a> Report<'a> {
         if self.most > 0 && self.count > self.most {
             return;
         }
+        self.note(finding, progress);
+    }
+
+    /// Prints what is worth knowing and no finding: it is not counted.
+    pub(super) fn note(&self, finding: &Finding, progress: &Progress) {
         progress.print(&match self.json {
             true => finding_json(finding).to_string(),
             false => finding_text(self.file, finding),
@@ -72,6 +77,7 @@ fn finding_text(file: &str, finding: &Finding) -> String {
     };
     let place = match (&finding.place.sheet, finding.place.line) {
         (None, line) if line > 0 => format!("{file}:{line}"),
+        _ if !finding.place.is_known() => file.to_owned(),
         _ => format!("{file}: {}", finding.place),
     };
     let severity = paint_error(finding.severity.as_str(), paint);
@@ -113,5 +119,7 @@ mod tests {
             finding_text("a.xml", &finding),
             "a.xml: byte 99: warning: odd"
         );
+        let finding = Finding::warning("odd", Place::default(), "odd");
+        assert_eq!(finding_text("a.xml", &finding), "a.xml: warning: odd");
     }
 }
