@@ -222,7 +222,7 @@ fn parked(outcome: &Outcome) {
 fn look_around(outcome: &Outcome, dir: &Path) {
     heading("Look around");
     for command in commands(outcome, dir) {
-        say(&format!("  {}", broken(&command)));
+        say(&format!("  {}", command.join(" ")));
     }
 }
 
@@ -285,27 +285,6 @@ fn commands(outcome: &Outcome, dir: &Path) -> Vec<Vec<String>> {
         &input,
     ]));
     commands
-}
-
-/// A command as text, broken between words where it is too long for a line.
-fn broken(words: &[String]) -> String {
-    const BREAK: &str = " \\\n      ";
-    let mut text = String::new();
-    let mut column = 2;
-    for word in words {
-        let width = word.chars().count() + 1;
-        if text.is_empty() {
-            column += width;
-        } else if column + width + 2 > WIDTH {
-            text.push_str(BREAK);
-            column = 6 + width;
-        } else {
-            text.push(' ');
-            column += width;
-        }
-        text.push_str(word);
-    }
-    text
 }
 
 /// As a shell takes it for one word.
@@ -422,18 +401,6 @@ mod tests {
         );
         assert_eq!(wrapped("", 9), Vec::<String>::new());
         assert_eq!(wrapped("unbreakable", 4), ["unbreakable"]);
-    }
-
-    #[test]
-    fn long_commands_are_broken_between_words() {
-        let words: Vec<String> = ["a".repeat(60), "b".repeat(50), "c".to_owned()].into();
-        let text = broken(&words);
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(
-            lines[0].ends_with("a \\") && lines[1] == format!("      {} c", words[1]),
-            "{text}"
-        );
-        assert_eq!(broken(&words[2..]), "c");
     }
 
     #[test]
