@@ -19,7 +19,7 @@ use meterhub_tests::wait::{PATIENCE, until_true};
 const ALL: usize = 10_000;
 
 /// A hub under test.
-pub struct World {
+pub(crate) struct World {
     pub config: ConfigFolder,
     pub hub: HubProcess,
     pub store: Store,
@@ -28,12 +28,12 @@ pub struct World {
 
 impl World {
     /// A hub of one enterprise, `north`, and what `body` says besides.
-    pub async fn of_north(body: &str) -> Self {
+    pub(crate) async fn of_north(body: &str) -> Self {
         Self::start(&[], &with_north(body)).await
     }
 
     /// A hub with mapping files.
-    pub async fn start(mappings: &[(&str, &str)], body: &str) -> Self {
+    pub(crate) async fn start(mappings: &[(&str, &str)], body: &str) -> Self {
         let config = ConfigFolder::new().unwrap();
         for (name, text) in mappings {
             config.write_mapping(name, text).unwrap();
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// A hub on a configuration that is written already.
-    pub async fn on(config: ConfigFolder) -> Self {
+    pub(crate) async fn on(config: ConfigFolder) -> Self {
         let hub = HubProcess::start(&config).await;
         let store = observe::open(&config.dir().join("data")).await.unwrap();
         let connection = Connection::new(hub.address());
@@ -56,12 +56,12 @@ impl World {
     }
 
     /// A partner's drop folder.
-    pub fn folder(&self, name: &str) -> DropFolder {
+    pub(crate) fn folder(&self, name: &str) -> DropFolder {
         DropFolder::open(&self.config.root().join(name)).unwrap()
     }
 
     /// Drops a file and waits until the hub has archived it.
-    pub async fn drop_file(&self, folder: &str, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) async fn drop_file(&self, folder: &str, name: &str, content: impl AsRef<[u8]>) {
         let folder = self.folder(folder);
         folder.drop_file(name, content.as_ref()).unwrap();
         until_true(
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// Posts a message; again, if the hub asks for patience.
-    pub async fn post(
+    pub(crate) async fn post(
         &mut self,
         source: &str,
         key: Option<&str>,
@@ -98,12 +98,12 @@ impl World {
     }
 
     /// Gets a resource of the hub.
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.connection.get(path).await.unwrap()
     }
 
     /// Waits until nothing is left to process or to send.
-    pub async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         until_true("the hub to have done everything", PATIENCE, || async {
             self.store.is_idle().await.unwrap()
         })
@@ -111,7 +111,7 @@ impl World {
     }
 
     /// All messages, oldest first.
-    pub async fn messages(&self) -> Vec<MessageView> {
+    pub(crate) async fn messages(&self) -> Vec<MessageView> {
         let filter = MessageFilter {
             limit: ALL,
             ..MessageFilter::default()
@@ -122,39 +122,39 @@ impl World {
     }
 
     /// The one message of this name.
-    pub async fn message(&self, name: &str) -> MessageView {
+    pub(crate) async fn message(&self, name: &str) -> MessageView {
         let mut found = self.messages().await;
         found.retain(|message| message.name == name);
         assert_eq!(found.len(), 1, "messages named `{name}`: {found:#?}");
         found.remove(0)
     }
 
-    pub async fn findings(&self, id: MessageId) -> Vec<FindingView> {
+    pub(crate) async fn findings(&self, id: MessageId) -> Vec<FindingView> {
         self.store.findings(id, ALL).await.unwrap()
     }
 
-    pub async fn deliveries(&self, id: MessageId) -> Vec<DeliveryView> {
+    pub(crate) async fn deliveries(&self, id: MessageId) -> Vec<DeliveryView> {
         self.store.deliveries_of(id, ALL).await.unwrap()
     }
 
-    pub async fn trace(&self, id: MessageId) -> Vec<TraceView> {
+    pub(crate) async fn trace(&self, id: MessageId) -> Vec<TraceView> {
         self.store.trace(id, ALL).await.unwrap()
     }
 
     /// The estate of an enterprise, sorted.
-    pub async fn estate(&self, enterprise: &str) -> Vec<Fact> {
+    pub(crate) async fn estate(&self, enterprise: &str) -> Vec<Fact> {
         let mut facts = observe::estate(&self.store, enterprise).await.unwrap();
         facts.sort();
         facts
     }
 
     /// The files in a folder, by name.
-    pub fn files(&self, folder: &str) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, folder: &str) -> Vec<PathBuf> {
         files_of(&self.config.root().join(folder)).unwrap()
     }
 
     /// What the files in a folder say together, sorted.
-    pub fn texts(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, folder: &str) -> Vec<String> {
         self.files(folder)
             .iter()
             .map(|path| std::fs::read_to_string(path).unwrap())
@@ -163,12 +163,12 @@ impl World {
 }
 
 /// A configuration with one enterprise.
-pub fn with_north(body: &str) -> String {
+pub(crate) fn with_north(body: &str) -> String {
     format!("[enterprise.north]\nzone = \"Europe/Helsinki\"\n{body}")
 }
 
 /// A file source and its inbound route, both of this name: files in `../<name>`.
-pub fn files_in(enterprise: &str, name: &str, route: &str) -> String {
+pub(crate) fn files_in(enterprise: &str, name: &str, route: &str) -> String {
     format!(
         "[source.{name}]\nenterprise = \"{enterprise}\"\n\
          file = {{ path = \"../{name}\", complete = \"rename\", poll_milliseconds = 20 }}\n\
@@ -177,7 +177,7 @@ pub fn files_in(enterprise: &str, name: &str, route: &str) -> String {
 }
 
 /// An HTTP source and its inbound route, both of this name.
-pub fn http_in(enterprise: &str, name: &str, route: &str) -> String {
+pub(crate) fn http_in(enterprise: &str, name: &str, route: &str) -> String {
     format!(
         "[source.{name}]\nenterprise = \"{enterprise}\"\nhttp = {{ insecure_allow_anonymous = true }}\n\
          [inbound.{name}]\nfrom = \"{name}\"\n{route}\n"
@@ -185,14 +185,14 @@ pub fn http_in(enterprise: &str, name: &str, route: &str) -> String {
 }
 
 /// A file sink of this name: files in `../<name>`.
-pub fn files_out(enterprise: &str, name: &str) -> String {
+pub(crate) fn files_out(enterprise: &str, name: &str) -> String {
     format!(
         "[sink.{name}]\nenterprise = \"{enterprise}\"\nfile = {{ path = \"../{name}\", create_folder = true }}\n"
     )
 }
 
 /// An HTTP sink that tries again at once; `more` are further keys of it.
-pub fn http_out(enterprise: &str, name: &str, url: &str, more: &str) -> String {
+pub(crate) fn http_out(enterprise: &str, name: &str, url: &str, more: &str) -> String {
     format!(
         "[sink.{name}]\nenterprise = \"{enterprise}\"\n{more}\n\
          retry = {{ initial_milliseconds = 20, max_seconds = 1, attempts = 1000 }}\nhttp = {{ url = \"{url}\" }}\n"
@@ -200,7 +200,7 @@ pub fn http_out(enterprise: &str, name: &str, url: &str, more: &str) -> String {
 }
 
 /// A JSON line of a work order, whose comment changes with its revision.
-pub fn order(number: &str, revision: i64) -> String {
+pub(crate) fn order(number: &str, revision: i64) -> String {
     format!(
         "{{\"record\":\"work_order\",\"number\":\"{number}\",\"revision\":{revision},\
          \"comment\":\"revision {revision}\"}}\n"
@@ -208,7 +208,7 @@ pub fn order(number: &str, revision: i64) -> String {
 }
 
 /// A JSON line of a reading at a quarter of an hour of 2026-03-10, UTC.
-pub fn reading(meter: &str, quarter: u32, value: &str) -> String {
+pub(crate) fn reading(meter: &str, quarter: u32, value: &str) -> String {
     let mut line = format!("{{\"record\":\"reading\",\"meter\":\"{meter}\",\"kind\":\"interval\",");
     let _ = write!(
         line,
@@ -225,12 +225,12 @@ pub fn reading(meter: &str, quarter: u32, value: &str) -> String {
 }
 
 /// A JSON line of a device.
-pub fn device(id: &str) -> String {
+pub(crate) fn device(id: &str) -> String {
     format!("{{\"record\":\"end_device\",\"id\":\"{id}\",\"service\":\"electricity\"}}\n")
 }
 
 /// The fact that [`reading`] states.
-pub fn fact(meter: &str, quarter: u32, value: &str) -> Fact {
+pub(crate) fn fact(meter: &str, quarter: u32, value: &str) -> Fact {
     /// 2026-03-10T00:00:00Z.
     const DAY: i64 = 1_773_100_800;
     Fact::Reading {
@@ -241,7 +241,7 @@ pub fn fact(meter: &str, quarter: u32, value: &str) -> Fact {
 }
 
 /// The fact that [`order`] states.
-pub fn order_fact(number: &str, revision: i64) -> Fact {
+pub(crate) fn order_fact(number: &str, revision: i64) -> Fact {
     Fact::Order {
         number: number.to_owned(),
         revision,
