@@ -2,21 +2,42 @@
 //!
 //! Pure state machines over a given `now`; who sleeps is the engine.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use hub_model::Instant;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+/// Reads a number that must not be 0: none of ours makes sense then.
+fn from_one<'de, N, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    N: Deserialize<'de> + Into<T>,
+    D: Deserializer<'de>,
+{
+    N::deserialize(deserializer).map(Into::into)
+}
+
+fn optional_from_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number = Option::<NonZeroU32>::deserialize(deserializer)?;
+    Ok(number.map(NonZeroU32::get))
+}
 
 /// When a failed delivery is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryPolicy {
     /// Pause after the first failure, in milliseconds.
+    #[serde(deserialize_with = "from_one::<NonZeroU64, _, _>")]
+    #[schemars(with = "u64", range(min = 1))]
     pub initial_milliseconds: u64,
     /// Longest pause, in seconds.
+    #[serde(deserialize_with = "from_one::<NonZeroU64, _, _>")]
+    #[schemars(with = "u64", range(min = 1))]
     pub max_seconds: u64,
     /// Attempts before the delivery is parked.
+    #[serde(deserialize_with = "from_one::<NonZeroU32, _, _>")]
+    #[schemars(with = "u32", range(min = 1))]
     pub attempts: u32,
 }
 
@@ -73,8 +94,12 @@ impl From<RetryPolicy> for Backoff {
 #[serde(deny_unknown_fields, default)]
 pub struct CircuitPolicy {
     /// Failures in a row that open the circuit.
+    #[serde(deserialize_with = "from_one::<NonZeroU32, _, _>")]
+    #[schemars(with = "u32", range(min = 1))]
     pub failures: u32,
     /// Pause before a probe is let through, in seconds; doubles up to ten times as long.
+    #[serde(deserialize_with = "from_one::<NonZeroU64, _, _>")]
+    #[schemars(with = "u64", range(min = 1))]
     pub probe_seconds: u64,
 }
 
@@ -162,9 +187,12 @@ impl Circuit {
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
     /// Messages per second, on average.
+    #[serde(deserialize_with = "from_one::<NonZeroU32, _, _>")]
+    #[schemars(with = "u32", range(min = 1))]
     pub per_second: u32,
     /// Messages that may go at once after a quiet time. Default: one second's worth.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_from_one")]
+    #[schemars(with = "Option<u32>", range(min = 1))]
     pub burst: Option<u32>,
 }
 
