@@ -99,17 +99,11 @@ fn plainly(message: &str) -> String {
         Some(rest) => format!("unknown value{rest}"),
         None => message.to_owned(),
     };
-    const INTEGERS: [&str; 8] = [
-        "u8",
-        "u16",
-        "u32",
-        "u64",
-        "usize",
-        "i32",
-        "i64",
-        "a nonzero u32",
-    ];
+    const INTEGERS: [&str; 7] = ["u8", "u16", "u32", "u64", "usize", "i32", "i64"];
     match message.rsplit_once("expected ") {
+        Some((start, kind)) if kind.starts_with("a nonzero u") => {
+            format!("{start}expected a whole number from 1")
+        }
         Some((start, kind)) if INTEGERS.contains(&kind) => {
             let sign = if kind.starts_with('i') { "" } else { " from 0" };
             format!("{start}expected a whole number{sign}")
