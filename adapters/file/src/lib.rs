@@ -26,5 +26,6 @@ mod settle;
 mod sink;
 mod source;
 mod template;
+mod temporary;
 
 pub use config::{Complete, FileSinkConfig, FileSourceConfig, OnExisting, Order};

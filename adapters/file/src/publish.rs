@@ -10,6 +10,7 @@ use hub_core::{Content, Piece};
 use crate::config::OnExisting;
 use crate::group_sync::GroupSync;
 use crate::moving::{copy, numbered};
+use crate::temporary::Temporary;
 
 /// Most numbered names tried. A folder with more of one name is one that nobody empties.
 const NUMBERED_NAMES: u64 = 1_000;
@@ -59,20 +60,21 @@ impl From<io::Error> for NotPublished {
 }
 
 impl Outbox {
-    /// Publishes `content` as `name`; `attempt_id` tells its temporary file from others'. Blocks.
+    /// Publishes `content` as `name`; `id` is the message's. Blocks.
     pub(crate) fn publish(
         &self,
         name: &str,
-        attempt_id: &str,
+        id: &str,
         content: &Content,
     ) -> Result<Published, NotPublished> {
-        let temporary = self.folder.join(format!(".{attempt_id}.part"));
+        let temporary = Temporary::reserve(&self.folder, id);
         let published = self
             .write(&temporary, content)
-            .and_then(|()| self.give_name(&temporary, name, content));
+            .and_then(|()| self.give_name(temporary.path(), name, content));
         if !matches!(published, Ok(Published::New(_))) {
-            let _ = self.files.remove(&temporary);
+            let _ = self.files.remove(temporary.path());
         }
+        drop(temporary);
         let published = published?;
         self.sync.sync()?;
         let (Published::New(path) | Published::Already(path)) = &published;
@@ -80,23 +82,12 @@ impl Outbox {
         Ok(published)
     }
 
-    fn write(&self, temporary: &Path, content: &Content) -> Result<(), NotPublished> {
-        let mut file = self.create(temporary)?;
+    fn write(&self, temporary: &Temporary, content: &Content) -> Result<(), NotPublished> {
+        let mut file = temporary.create(self.files.as_ref())?;
         for piece in &content.0 {
             write_piece(self.files.as_ref(), piece, &mut file)?;
         }
         Ok(file.sync()?)
-    }
-
-    /// A temporary file that exists was left by an attempt that a crash cut off.
-    fn create(&self, temporary: &Path) -> Result<Box<dyn Durable>, NotPublished> {
-        match self.files.create(temporary) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                self.files.remove(temporary)?;
-                Ok(self.files.create(temporary)?)
-            }
-            other => Ok(other?),
-        }
     }
 
     fn give_name(
