@@ -15,6 +15,9 @@ use crate::temporary::Temporary;
 /// Most numbered names tried. A folder with more of one name is one that nobody empties.
 const NUMBERED_NAMES: u64 = 1_000;
 
+/// How often one name is tried if its file is gone whenever we look at it.
+const NAME_ATTEMPTS: u32 = 2;
+
 /// Bytes compared at a time.
 const COMPARE_BUFFER: usize = 64 * 1024;
 
@@ -24,6 +27,8 @@ pub(crate) struct Outbox {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) sync: GroupSync,
     pub(crate) on_existing: OnExisting,
+    /// Whether a file of the same name and bytes is this message, delivered by an earlier attempt.
+    pub(crate) same_is_delivered: bool,
     pub(crate) done_suffix: Option<String>,
 }
 
@@ -102,17 +107,8 @@ impl Outbox {
                 0 => first.clone(),
                 n => numbered(&first, n),
             };
-            match self.files.publish(temporary, &path) {
-                Ok(()) => return Ok(Published::New(path)),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == ErrorKind::InvalidFilename => {
-                    let name = name.to_owned();
-                    return Err(NotPublished::Name { name, error });
-                }
-                Err(error) => return Err(error.into()),
-            }
-            if self.is_same(&path, content)? {
-                return Ok(Published::Already(path));
+            if let Some(published) = self.take_name(temporary, path, content)? {
+                return Ok(published);
             }
             if self.on_existing == OnExisting::Refuse {
                 break;
@@ -121,12 +117,41 @@ impl Outbox {
         Err(NotPublished::Taken(name.to_owned()))
     }
 
+    /// `None` if another file has this name.
+    fn take_name(
+        &self,
+        temporary: &Path,
+        path: PathBuf,
+        content: &Content,
+    ) -> Result<Option<Published>, NotPublished> {
+        for _ in 0..NAME_ATTEMPTS {
+            match self.files.publish(temporary, &path) {
+                Ok(()) => return Ok(Some(Published::New(path))),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == ErrorKind::InvalidFilename => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    let name = name.into_owned();
+                    return Err(NotPublished::Name { name, error });
+                }
+                Err(error) => return Err(error.into()),
+            }
+            if !self.same_is_delivered {
+                return Ok(None);
+            }
+            match self.is_same(&path, content) {
+                Ok(true) => return Ok(Some(Published::Already(path))),
+                Ok(false) => return Ok(None),
+                // Taken by its reader just now: the name is free again.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let reason = format!("`{}` comes and goes", path.display());
+        Err(io::Error::new(ErrorKind::ResourceBusy, reason).into())
+    }
+
     fn is_same(&self, path: &Path, content: &Content) -> io::Result<bool> {
-        let stat = match self.files.stat(path) {
-            // Taken by its reader just now: not ours to judge, and the name is free again.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            other => other?,
-        };
+        let stat = self.files.stat(path)?;
         if !stat.is_file || stat.len != content.len() {
             return Ok(false);
         }

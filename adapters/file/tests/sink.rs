@@ -165,6 +165,8 @@ async fn or_gets_a_number() {
         (1, "one", "meter-7.csv"),
         (2, "two", "meter-7-1.csv"),
         (3, "three", "meter-7-2.csv"),
+        // The same bytes in another message are another file.
+        (4, "one", "meter-7-3.csv"),
     ] {
         assert_eq!(
             out.send(&message(id, Content::bytes(content)))
@@ -175,9 +177,30 @@ async fn or_gets_a_number() {
         assert_eq!(fs::read_to_string(out.path(name)).unwrap(), content);
         assert!(out.path(&format!("{name}.done")).exists());
     }
-    let again = out.send(&message(2, Content::bytes("two"))).await.unwrap();
-    assert_eq!(again, "meter-7-1.csv (was there already)");
-    assert_eq!(out.names().len(), 6);
+    assert_eq!(out.names().len(), 8);
+}
+
+#[tokio::test]
+async fn a_numbered_name_with_the_message_id_recognises_a_resend() {
+    let out = Out::new("name = '{message_id}.csv'\non_existing = 'suffix'").await;
+    let name = format!("{}.csv", MessageId(1));
+    fs::write(out.path(&name), "somebody else's").unwrap();
+    let sent = message(1, Content::bytes("one"));
+    let note = out.send(&sent).await.unwrap();
+    let again = out.send(&sent).await.unwrap();
+    assert_eq!(again, format!("{note} (was there already)"));
+    assert_eq!(out.names().len(), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_its_reader_frees_meanwhile_is_taken() {
+    let out = Out::new("name = '{subject}.csv'").await;
+    fs::write(out.path("meter-7.csv"), "old").unwrap();
+    let taken = Fault::meanwhile(Call::Stat, |path| fs::remove_file(path).unwrap());
+    out.files.add(taken.path("meter-7.csv").times(1));
+    let note = out.send(&message(1, Content::bytes("new"))).await.unwrap();
+    assert_eq!(note, "meter-7.csv");
+    assert_eq!(fs::read_to_string(out.path("meter-7.csv")).unwrap(), "new");
 }
 
 #[tokio::test]

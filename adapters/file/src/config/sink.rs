@@ -17,7 +17,10 @@ use crate::template::Template;
 ///
 /// The file is written under a hidden temporary name (`.<message id>.part`), made durable, and
 /// only then gets its final name; nothing is ever overwritten. If the final name exists with the
-/// same bytes, an earlier attempt got that far and the message counts as delivered.
+/// same bytes, an earlier attempt got that far and the message counts as delivered; not so if
+/// names are numbered (`on_existing = "suffix"`) and hold no `{message_id}`: two messages with the
+/// same bytes are two files then, and an attempt that is repeated after a crash or a disk error
+/// may leave a second file. With `{message_id}` in the name, each message is one file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileSinkConfig {
@@ -48,7 +51,8 @@ pub enum OnExisting {
     /// Park the message: someone must look.
     #[default]
     Refuse,
-    /// Add a number: `report.csv`, `report-1.csv`, `report-2.csv` ...
+    /// Add a number: `report.csv`, `report-1.csv`, `report-2.csv` ... Unless the name holds
+    /// `{message_id}`, also if the file that has it is the same byte for byte.
     Suffix,
 }
 
@@ -130,6 +134,8 @@ done_suffix = ".done"
             let (files, folder) = (context.files.clone(), folder.clone());
             blocking(context, move || files.create_dir_all(&folder)).await?;
         }
+        // A numbered name that is not the message's own may hold another message's equal bytes.
+        let same_is_delivered = template.is_unique() || self.on_existing == OnExisting::Refuse;
         Ok(Box::new(FileSink {
             endpoint: context.name.clone(),
             template,
@@ -138,6 +144,7 @@ done_suffix = ".done"
                 folder,
                 files: context.files.clone(),
                 on_existing: self.on_existing,
+                same_is_delivered,
                 done_suffix: self.done_suffix.clone(),
             }),
         }))
