@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use calamine::{Reader, Xls, Xlsb, Xlsx};
+use calamine::{Reader, Xls, XlsError, Xlsb, Xlsx};
 use hub_model::mapping::Halt;
 
 use crate::limits::MAX_CELLS;
@@ -14,6 +14,9 @@ use crate::{biff, cfb, ods};
 
 /// Takes a cell: row and column from 0, and its value. Says whether to go on.
 pub(crate) type CellSink<'s> = dyn FnMut(u32, u32, Value) -> Result<ControlFlow<()>, Trouble> + 's;
+
+/// What is said of a workbook that is encrypted, of whatever kind.
+pub(crate) const PROTECTED: &str = "the workbook is protected by a password";
 
 /// Why a workbook cannot be read to its end.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl Book {
             biff::check(&mut stream).map_err(Trouble::Unreadable)?;
             let clean = cfb::wrap(&stream);
             drop(stream);
-            return guarded(|| Xls::new(Cursor::new(clean)).map_err(Trouble::library))
+            return guarded(|| Xls::new(Cursor::new(clean)).map_err(xls_trouble))
                 .map(|book| Self::Xls(Box::new(book)));
         }
         if !bytes.starts_with(b"PK") {
@@ -161,6 +164,14 @@ impl Book {
                 counted(row, column, Some(value))
             }),
         }
+    }
+}
+
+/// Old workbooks hold their password inside, where only the library looks.
+fn xls_trouble(error: XlsError) -> Trouble {
+    match error {
+        XlsError::Password => Trouble::Unreadable(PROTECTED.to_owned()),
+        other => Trouble::library(other),
     }
 }
 

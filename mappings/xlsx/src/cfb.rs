@@ -39,7 +39,7 @@ pub(crate) fn workbook_stream(bytes: &[u8]) -> Result<Vec<u8>, String> {
             .find(|entry| entry.name.eq_ignore_ascii_case(name))
     };
     if find("EncryptedPackage").is_some() {
-        return Err("the workbook is protected by a password".to_owned());
+        return Err(crate::book::PROTECTED.to_owned());
     }
     let entry = find("Workbook")
         .or_else(|| find("Book"))

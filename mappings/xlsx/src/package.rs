@@ -56,7 +56,7 @@ fn kind_of(names: &[String]) -> Result<Package, String> {
             .any(|name| name.trim_start_matches('/') == wanted)
     };
     if has("encryptedpackage") {
-        return Err("the workbook is protected by a password".to_owned());
+        return Err(crate::book::PROTECTED.to_owned());
     }
     if has("content.xml") && has("mimetype") {
         return Ok(Package::Ods);

@@ -355,7 +355,7 @@ fn what_is_not_there_is_named() {
     );
     assert_eq!(
         sheet,
-        "byte 0: fatal: no such sheet, the sheets are `Orders week 14`, `Codes`"
+        "fatal: no such sheet, the sheets are `Orders week 14`, `Codes`"
     );
     let header = findings(
         "record = \"work_order\"\n[work_order]\nnumber = \"Order number\"\ntown = \"Town\"\n",

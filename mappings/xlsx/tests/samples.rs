@@ -109,7 +109,7 @@ fn no_workbook_panics_aborts_or_takes_the_memory() {
     for (name, part) in [
         ("poc-shared-strings.xlsx", "fatal"),
         ("54764.xlsx", ""),
-        ("poi-hostile/password.xls", "fatal"),
+        ("poi-hostile/password.xls", "is protected by a password"),
         ("invalid.xlsx", "fatal"),
         ("xlsx-corrupted.xlsx", "fatal"),
     ] {
