@@ -7,7 +7,7 @@ use hub_model::Zone;
 use rustc_hash::FxHashMap;
 
 use crate::Charset;
-use crate::cell::{Cell, Row};
+use crate::cell::{Cell, Row, shown};
 use crate::mapping::{Mapping, Slot};
 
 /// Marks a slot whose column is not there and need not be.
@@ -43,18 +43,24 @@ impl fmt::Display for HeaderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MOST: usize = 40;
         if !self.missing.is_empty() {
-            write!(f, "no column `{}`; ", self.missing.join("`, `"))?;
+            write!(f, "no column `{}`; ", named(&self.missing))?;
         }
         if !self.repeated.is_empty() {
-            write!(f, "more than one column `{}`; ", self.repeated.join("`, `"))?;
+            write!(f, "more than one column `{}`; ", named(&self.repeated))?;
         }
-        let shown = &self.present[..self.present.len().min(MOST)];
-        write!(f, "the columns are `{}`", shown.join("`, `"))?;
+        let present = &self.present[..self.present.len().min(MOST)];
+        write!(f, "the columns are `{}`", named(present))?;
         if self.present.len() > MOST {
             write!(f, " and {} more", self.present.len() - MOST)?;
         }
         Ok(())
     }
+}
+
+/// Names for a finding: a header that is none may hold whole letters.
+fn named(columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|name| shown(name.as_bytes())).collect();
+    columns.join("`, `")
 }
 
 impl Layout {
@@ -232,18 +238,18 @@ impl Layout {
 
     /// What to call a slot's column in a finding.
     pub(crate) fn slot_name(&self, slot: usize) -> String {
-        self.mapping
-            .slots()
-            .get(slot)
-            .map_or_else(String::new, |slot| slot.column.to_string())
+        let slot = self.mapping.slots().get(slot);
+        slot.map_or_else(String::new, |slot| {
+            shown(slot.column.to_string().as_bytes())
+        })
     }
 
     /// What to call a column in a finding.
     pub(crate) fn column_name(&self, column: usize) -> String {
-        self.headers
-            .get(column)
-            .cloned()
-            .unwrap_or_else(|| format!("column {}", column + 1))
+        self.headers.get(column).map_or_else(
+            || format!("column {}", column + 1),
+            |name| shown(name.as_bytes()),
+        )
     }
 }
 
@@ -301,5 +307,14 @@ mod tests {
             fault.to_string().starts_with("more than one column `Town`"),
             "{fault}"
         );
+    }
+    #[test]
+    fn a_column_name_as_long_as_a_letter_is_cut() {
+        let long = "x".repeat(100_000);
+        let said = bind(&[&long, "Town"]).unwrap_err().to_string();
+        let cut = format!("`{}…`, `Town`", "x".repeat(60));
+        assert!(said.ends_with(&cut), "{said}");
+        let layout = bind(&["Order No", "Town", &long]).unwrap();
+        assert_eq!(layout.column_name(2).chars().count(), 61);
     }
 }
