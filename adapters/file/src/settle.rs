@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hub_model::Zone;
 
+use crate::config::Complete;
 use crate::folder::{Claimed, Folder};
 use crate::moving::{move_new, numbered};
 
@@ -57,12 +58,28 @@ impl Folder {
         self.sync_names(moved.parent().unwrap_or(&self.quarantine))
     }
 
-    /// Gives a file back to the watched folder.
+    /// Gives a file back to the watched folder, with a new done-file where it takes one.
     ///
     /// # Errors
     /// The file system refuses; the file is still claimed then.
     pub(crate) fn put_back(&self, claimed: &Claimed) -> io::Result<PathBuf> {
-        self.move_to(&claimed.path, &self.lister.root.join(&claimed.relative))
+        let back = self.move_to(&claimed.path, &self.lister.root.join(&claimed.relative))?;
+        if self.lister.complete == Complete::DoneFile
+            && let Err(error) = self.announce(&back)
+        {
+            // Unannounced it would never be taken again.
+            self.files.rename(&back, &claimed.path)?;
+            return Err(error);
+        }
+        Ok(back)
+    }
+
+    /// Its own done-file was removed when it was claimed.
+    fn announce(&self, back: &Path) -> io::Result<()> {
+        match self.files.create(&self.lister.done_file(back)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            other => other?.sync(),
+        }
     }
 
     fn move_to(&self, from: &Path, to: &Path) -> io::Result<PathBuf> {

@@ -213,6 +213,49 @@ async fn a_done_file_releases_its_file_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_file_that_is_put_back_is_announced_again() {
+    let drop = Drop::new("complete = 'done-file'\ndone_suffix = '.ok'");
+    let mut source = written_to_while_claimed(&drop).await;
+    assert!(drop.path("a.csv").exists() && drop.path("a.csv.ok").exists());
+    let (name, body, settle) = open(source.as_mut()).await;
+    assert_eq!(
+        (name.as_str(), body.as_slice()),
+        ("a.csv", &b"all of it"[..])
+    );
+    settle(accepted()).await;
+    assert_eq!(drop.archived(), BTreeSet::from(["a.csv".to_owned()]));
+    assert!(!drop.path("a.csv.ok").exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_announced_is_not_put_back() {
+    let drop = Drop::new("complete = 'done-file'\ndone_suffix = '.ok'");
+    drop.files
+        .add(Fault::fail(Call::Create, ErrorKind::StorageFull).path("a.csv.ok"));
+    let mut source = written_to_while_claimed(&drop).await;
+    assert!(!drop.path("a.csv").exists());
+    let late = tokio::time::timeout(Duration::from_secs(90), source.receive()).await;
+    let (message, receipt) = late.unwrap().unwrap().into_parts();
+    assert_eq!(message.name, "a.csv", "offered again as it is now");
+    receipt.settle(accepted()).await;
+    assert_eq!(drop.archived(), BTreeSet::from(["a.csv".to_owned()]));
+}
+
+/// `a.csv` was taken, written to, and accepted in its first state.
+async fn written_to_while_claimed(drop: &Drop) -> Box<dyn Source> {
+    drop.write("a.csv", "a part");
+    drop.write("a.csv.ok", "");
+    let mut source = drop.connect().await;
+    let (message, receipt) = receive(source.as_mut()).await.into_parts();
+    let hub_core::Body::File(claimed) = message.body else {
+        panic!("files are given as files")
+    };
+    fs::write(claimed, "all of it").unwrap();
+    receipt.settle(accepted()).await;
+    source
+}
+
+#[tokio::test(start_paused = true)]
 async fn equal_names_never_overwrite_each_other() {
     let drop = Drop::new("complete = 'rename'");
     let mut source = drop.connect().await;
