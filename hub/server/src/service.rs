@@ -19,7 +19,7 @@ use tracing::{error, info};
 use crate::adapters::adapters;
 use crate::api;
 use crate::config::{Config, ConfigErrors, Drawing, SourceEntry, render};
-use crate::engine::{Engine, EngineError, PreparedEngine, Surroundings};
+use crate::engine::{Engine, EngineError, PreparedEngine, Surroundings, assembled_folder};
 use crate::formats::formats;
 
 /// How often the configuration is looked at for changes.
@@ -100,6 +100,7 @@ impl Service {
         );
         let store = Store::open(&config.hub.data_dir, HUB_NODE, options, files, clock).await?;
         store.content().clear_partial().map_err(StoreError::from)?;
+        clear_assembled(&config.hub.data_dir);
         let address = config.hub.listen;
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|cause| ServiceError::Listen { address, cause })?;
@@ -118,7 +119,8 @@ impl Service {
                 error!(%problem, "HTTP stopped");
             }
         });
-        let prepared = PreparedEngine::new(Arc::clone(&config), store.clone(), surroundings.clone());
+        let prepared =
+            PreparedEngine::new(Arc::clone(&config), store.clone(), surroundings.clone());
         let engine = Some(prepared.await?.start());
         let config_dir = config.dir.clone();
         Ok(Self {
@@ -270,6 +272,11 @@ pub fn default_surroundings() -> Surroundings {
 /// All problems found.
 pub fn load(dir: &Path) -> Result<Config, ConfigErrors> {
     Config::load(dir, &adapters(), &formats())
+}
+
+/// Removes documents that an earlier run put together for sending; they are made again as needed.
+fn clear_assembled(data_dir: &Path) {
+    let _ = std::fs::remove_dir_all(assembled_folder(data_dir));
 }
 
 /// Takes the data folder for this process. The lock goes with the process, however it ends.

@@ -25,7 +25,7 @@ impl Decoded {
         self.records.iter().map(|(_, record)| record.count()).sum()
     }
 
-    fn rejects(&self) -> u64 {
+    pub(super) fn rejects(&self) -> u64 {
         self.findings.iter().map(|finding| finding.rejects).sum()
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub_core::{Backoff, Circuit, CircuitState, MessageId, Sink, SinkError, TokenBucket};
+use hub_core::{Backoff, Circuit, CircuitState, MessageId, Sink, TokenBucket};
 use hub_model::Instant;
 use hub_store::StoreError;
 use hub_store::messages::{DeliveryOutcome, PendingDelivery};
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::intake::random;
 use super::lanes::Lanes;
-use super::send::{EndpointHealth, attempt, judge};
+use super::send::{EndpointHealth, attempt, forget, judge};
 use super::steady::{SteadyClock, later};
 use super::{Hub, IDLE_POLL, STORE_PAUSE};
 use crate::config::{SinkEntry, WhenParked};
@@ -95,12 +95,10 @@ impl Dispatcher {
         let waker = self.hub.wakers.of(&self.entry.name);
         let mut look = true;
         while !self.hub.stop.is_cancelled() {
-            if look {
-                if let Err(problem) = self.fetch().await {
-                    warn!(sink = %self.entry.name, %problem, "deliveries wait: the store refused");
-                    self.hub.pause(STORE_PAUSE).await;
-                    continue;
-                }
+            if look && let Err(problem) = self.fetch().await {
+                warn!(sink = %self.entry.name, %problem, "deliveries wait: the store refused");
+                self.hub.pause(STORE_PAUSE).await;
+                continue;
             }
             let wait = self.start_attempts();
             look = tokio::select! {
@@ -175,10 +173,10 @@ impl Dispatcher {
     /// (released by an operator, or left there) must not overtake them: its lane is fetched from
     /// its beginning instead.
     async fn take_in(&mut self, page: Vec<PendingDelivery>) -> Result<(), StoreError> {
-        let (mut taken, mut behind) = (Vec::new(), Vec::new());
+        let mut behind = Vec::new();
         for delivery in page {
             if delivery.is_head || self.lanes.holds(delivery.lane) {
-                self.add(delivery, &mut taken);
+                self.add(delivery);
             } else if !behind.contains(&delivery.lane) {
                 behind.push(delivery.lane);
             }
@@ -189,24 +187,17 @@ impl Dispatcher {
                 break;
             }
             for delivery in self.lane(lane, None).await? {
-                self.add(delivery, &mut taken);
+                self.add(delivery);
             }
         }
-        if taken.is_empty() {
-            Ok(())
-        } else {
-            self.hub.store.mark_sending(taken).await
-        }
+        Ok(())
     }
 
-    fn add(&mut self, mut delivery: PendingDelivery, taken: &mut Vec<(MessageId, MessageId)>) {
-        let ids = (delivery.id, delivery.message_id);
+    fn add(&mut self, mut delivery: PendingDelivery) {
         // Put off by an earlier run whose clock was ahead: not for longer than any pause lasts.
         let longest = Duration::from_secs(self.entry.retry.max_seconds).max(LONGEST_PAUSE);
         delivery.due = delivery.due.min(later(self.now(), longest));
-        if self.lanes.add(delivery) {
-            taken.push(ids);
-        }
+        self.lanes.add(delivery);
     }
 
     async fn lane(
@@ -249,7 +240,7 @@ impl Dispatcher {
         let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
         let clock = self.clock;
         self.attempts.spawn(async move {
-            let result: Result<String, SinkError> = attempt(&hub, &sink, &delivery).await;
+            let result = attempt(&hub, &sink, &delivery).await;
             let now = clock.now();
             let (outcome, health) = judge(result, &delivery, policy, is_probe, now, random());
             // Until the outcome is on disk the lane must not go on: a restart would send the older
@@ -260,13 +251,15 @@ impl Dispatcher {
                     break;
                 }
             }
+            if !matches!(outcome, DeliveryOutcome::Failed { .. }) {
+                forget(&hub, &delivery).await;
+            }
             Report { delivery, outcome, health }
         });
     }
 
     async fn take_report(&mut self, report: Result<Report, tokio::task::JoinError>) {
-        // A sink that panics is a defect of ours; its delivery is found again by the second look
-        // after a restart.
+        // Sinks that panic are caught in the attempt; this would be a defect of the engine itself.
         let Ok(Report {
             mut delivery,
             outcome,
@@ -316,6 +309,7 @@ impl Dispatcher {
                 *pause
             }
             EndpointHealth::Busy { pause } => Some(pause.unwrap_or(STORE_PAUSE)),
+            EndpointHealth::Unknown => None,
         };
         if let Some(pause) = pause {
             self.circuit.pause_until(later(now, pause));

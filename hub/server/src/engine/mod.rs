@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::config::{Config, Enterprise};
+pub(crate) use send::assembled_folder;
 use wake::Wakers;
 
 /// How long a stopping engine waits for what is on its way. What is cut off is done again.
@@ -123,7 +124,14 @@ impl PreparedEngine {
         let enterprises = Arc::new(register(&config, &store).await?);
         let wakers = Wakers::new(config.sources.keys().chain(config.sinks.keys()));
         let stop = CancellationToken::new();
-        Ok(Self(Hub { config, store, surroundings, enterprises, wakers, stop }))
+        Ok(Self(Hub {
+            config,
+            store,
+            surroundings,
+            enterprises,
+            wakers,
+            stop,
+        }))
     }
 
     /// Starts all sources, processors and sinks.
@@ -135,7 +143,9 @@ impl PreparedEngine {
             tasks.spawn(dispatch::run(hub.clone(), sink.clone()));
         }
         for route in hub.config.inbound.values() {
-            let Some(source) = hub.config.sources.get(&route.from) else { continue };
+            let Some(source) = hub.config.sources.get(&route.from) else {
+                continue;
+            };
             tasks.spawn(process::run(hub.clone(), route.clone()));
             tasks.spawn(intake::run(hub.clone(), source.clone(), route.clone()));
         }
@@ -147,14 +157,26 @@ impl PreparedEngine {
 /// Says what waits in the store for sources and sinks that are no longer configured: nobody would
 /// ever touch it.
 async fn report_orphans(hub: Hub) {
-    let Ok(work) = hub.store.open_work().await else { return };
+    let Ok(work) = hub.store.open_work().await else {
+        return;
+    };
     let config = &hub.config;
     let routed = |source: &String| config.inbound.values().any(|route| route.from == *source);
     for (source, count) in work.messages.iter().filter(|(source, _)| !routed(source)) {
-        warn!(source, count, "messages wait for a source that has no inbound route in the configuration");
+        warn!(
+            source,
+            count, "messages wait for a source that has no inbound route in the configuration"
+        );
     }
-    for (sink, count) in work.deliveries.iter().filter(|(sink, _)| !config.sinks.contains_key(sink)) {
-        warn!(sink, count, "deliveries wait for a sink that is not in the configuration");
+    for (sink, count) in work
+        .deliveries
+        .iter()
+        .filter(|(sink, _)| !config.sinks.contains_key(sink))
+    {
+        warn!(
+            sink,
+            count, "deliveries wait for a sink that is not in the configuration"
+        );
     }
 }
 
@@ -177,15 +199,23 @@ async fn register(
 ) -> Result<BTreeMap<String, EnterpriseId>, EngineError> {
     let configured: Vec<_> = config.enterprises.values().cloned().collect();
     let known = store.db().write(move |tx| {
-        let known = |wanted: Enterprise| Ok((enterprise::ensure(tx, &wanted.name, &wanted.zone)?, wanted));
-        configured.into_iter().map(known).collect::<Result<Vec<_>, StoreError>>()
+        let known =
+            |wanted: Enterprise| Ok((enterprise::ensure(tx, &wanted.name, &wanted.zone)?, wanted));
+        configured
+            .into_iter()
+            .map(known)
+            .collect::<Result<Vec<_>, StoreError>>()
     });
     let mut ids = BTreeMap::new();
     for (known, wanted) in known.await? {
         // Days of readings are days of the zone: another zone would keep them twice.
         if known.zone != wanted.zone {
             let (enterprise, stored, wanted) = (wanted.name, known.zone.name(), wanted.zone.name());
-            return Err(EngineError::ZoneChanged { enterprise, stored, wanted });
+            return Err(EngineError::ZoneChanged {
+                enterprise,
+                stored,
+                wanted,
+            });
         }
         ids.insert(wanted.name, known.id);
     }

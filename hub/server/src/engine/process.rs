@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use hub_core::MessageId;
 use hub_model::mapping::{Decode, Halt, Payload};
-use hub_model::{Finding, Zone};
+use hub_model::{Finding, Place, Zone};
 use hub_store::StoreError;
 use hub_store::estate::{EnterpriseId, Scope, UnknownPolicy};
 use hub_store::messages::{
@@ -22,6 +22,8 @@ use crate::pipeline::{Part, decode_parallel};
 
 /// Bytes of small messages decoded together; more would only wait in memory.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Findings kept of a file that is refused as a whole; more are only counted.
+const MAX_TRIAL_FINDINGS: usize = 10_000;
 /// Threads that decode one large message.
 const DECODE_THREADS: usize = 2;
 
@@ -122,12 +124,16 @@ impl Processor {
         let applying = chunks
             .into_iter()
             .map(|chunk| async { (chunk.message, store.apply(chunk).await) });
-        for (id, outcome) in join_all(applying).await {
+        // Unconstrained: the runtime's budget would let the later of many overtake the earlier.
+        let outcomes = tokio::task::unconstrained(join_all(applying)).await;
+        for (position, (id, outcome)) in outcomes.into_iter().enumerate() {
             match outcome {
                 Ok(applied) => self.wake_endpoints(&applied),
                 Err(problem) if problem.is_permanent() => {
                     self.give_up(id, refused(&problem)).await?;
                 }
+                // The one before it was not done; now it may be this one's turn.
+                Err(StoreError::OutOfTurn(_)) if position > 0 => return Ok(()),
                 Err(problem) => return Err(problem),
             }
         }
@@ -139,7 +145,7 @@ impl Processor {
         if let (Some(decoder), Some(bytes)) = (&self.route.decoder, &message.inline) {
             decoded = decode_small(&**decoder, bytes);
         }
-        let mut tolerance = Tolerance::new(&self.route, message.rejected);
+        let mut tolerance = Tolerance::new(&self.route, message.unreadable);
         let given_up = tolerance.exceeded(&mut decoded) || decoded.is_hopeless();
         let ending = if given_up {
             Ending::Invalid
@@ -189,24 +195,31 @@ impl Processor {
         let Some(message) = store.message_to_process(id).await? else {
             return Ok(());
         };
-        let decoded = Decoded {
-            findings: vec![reason],
-            ..Decoded::default()
+        let ending = |publisher| {
+            let decoded = Decoded {
+                findings: vec![reason.clone()],
+                ..Decoded::default()
+            };
+            let (checkpoint, seen) = (message.checkpoint, message.seen);
+            self.chunk(
+                &message,
+                publisher,
+                decoded,
+                checkpoint,
+                seen,
+                Some(Ending::Invalid),
+            )
         };
-        let (checkpoint, seen) = (message.checkpoint, message.seen);
-        let ending = Some(Ending::Invalid);
-        let chunk = self.chunk(
-            &message,
-            Arc::new(Silent),
-            decoded,
-            checkpoint,
-            seen,
-            ending,
-        );
-        store
-            .apply(chunk)
-            .await
-            .map(|applied| self.wake_endpoints(&applied))
+        // What was applied before is told, also when its document was only half made.
+        let applied = match self.route.decoder.is_some() {
+            true => store.apply(ending(self.publisher(&message))).await,
+            false => store.apply(ending(Arc::new(Silent))).await,
+        };
+        let applied = match applied {
+            Err(problem) if problem.is_permanent() => store.apply(ending(Arc::new(Silent))).await,
+            applied => applied,
+        };
+        applied.map(|applied| self.wake_endpoints(&applied))
     }
 
     fn publisher(&self, message: &OpenMessage) -> Arc<dyn Publish> {
@@ -343,10 +356,15 @@ impl Large<'_> {
                 return self.apply(decoded, 0, Some(Ending::Invalid));
             }
         };
-        if self.processor.route.reject == Reject::File {
-            if let Some(given_up) = self.try_first(&*decoder, &*payload) {
-                return self.apply(given_up, 0, Some(Ending::Invalid));
+        // A message that was begun was found good then.
+        if self.processor.route.reject == Reject::File
+            && self.message.seen == 0
+            && let Some(given_up) = self.try_first(&*decoder, &*payload)
+        {
+            if self.unless_stopped().is_err() {
+                return Ok(());
             }
+            return self.apply(given_up, 0, Some(Ending::Invalid));
         }
         self.decode(&*decoder, &*payload)
     }
@@ -370,21 +388,26 @@ impl Large<'_> {
     /// Reads the whole message once without applying it. Its findings, if it has any that reject.
     fn try_first(&self, decoder: &dyn Decode, payload: &dyn Payload) -> Option<Decoded> {
         let mut kept = Decoded::default();
-        let mut readable = 0;
+        let (mut readable, mut rejects) = (0, 0);
         let _ = decode_parallel(decoder, payload, 0, DECODE_THREADS, &mut |part: Part| {
-            let mut part = Decoded {
+            let part = Decoded {
                 records: part.records,
                 findings: part.findings,
             };
             readable += part.readable();
-            kept.findings.append(&mut part.findings);
-            Ok(())
+            rejects += part.rejects();
+            let room = MAX_TRIAL_FINDINGS.saturating_sub(kept.findings.len());
+            kept.findings.extend(part.findings.into_iter().take(room));
+            self.unless_stopped()
         });
-        let bad = kept.findings.iter().any(|finding| finding.rejects > 0);
-        bad.then(|| {
-            let reason = format!("the route rejects a file with any bad record, so {readable} good ones were not applied");
-            let place = hub_model::Place::default();
-            kept.findings.push(hub_model::Finding::fatal("given_up", place, reason).rejecting(readable));
+        (rejects > 0).then(|| {
+            let reason = format!(
+                "the route rejects a file with any bad record, so {readable} good ones were not applied"
+            );
+            // Findings that were not kept are counted here.
+            let refused = readable + rejects - kept.rejects();
+            let finding = Finding::fatal("given_up", Place::default(), reason);
+            kept.findings.push(finding.rejecting(refused));
             kept
         })
     }
@@ -394,7 +417,7 @@ impl Large<'_> {
         // Without parts to resume at, decoding begins anew and skips what was applied.
         let mut to_skip = if from > 0 { 0 } else { self.message.seen };
         self.seen = if from > 0 { self.message.seen } else { 0 };
-        let mut tolerance = Tolerance::new(&self.processor.route, self.message.rejected);
+        let mut tolerance = Tolerance::new(&self.processor.route, self.message.unreadable);
         let outcome = decode_parallel(decoder, payload, from, DECODE_THREADS, &mut |part: Part| {
             let mut decoded = Decoded {
                 records: part.records,

@@ -120,7 +120,7 @@ impl Publish for Publisher {
                     }
                 }
                 Batch::Message if whole => {
-                    let (subject, lane) = subject_and_lane(route, &selected);
+                    let (subject, lane) = (common_subject(&selected), route_lane(route));
                     if let Some(bytes) = self.document(route, &envelope, &selected, findings) {
                         publication.deliveries.extend(deliveries(
                             route,
@@ -161,17 +161,19 @@ impl Publish for Publisher {
     }
 }
 
-/// A document about one business object goes in that object's lane; one about several must keep
-/// its order against all others of the route.
-fn subject_and_lane(route: &Outbound, changes: &[&Change<'_>]) -> (String, String) {
+/// The business object that all changes are about, if it is one.
+fn common_subject(changes: &[&Change<'_>]) -> String {
     let first = &changes[0].event.subject;
-    if changes.iter().all(|change| change.event.subject == *first) {
-        (first.to_string(), first.to_string())
+    let same = changes.iter().all(|change| change.event.subject == *first);
+    if same {
+        first.to_string()
     } else {
-        (String::new(), route_lane(route))
+        String::new()
     }
 }
 
+/// A document of a whole message may be about any object, so it keeps its order against all others
+/// of its route.
 fn route_lane(route: &Outbound) -> String {
     format!("route:{}", route.name)
 }

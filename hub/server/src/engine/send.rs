@@ -1,9 +1,11 @@
 //! One attempt to deliver: gets the body together, sends it, and says what that means.
 
-use std::path::PathBuf;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use hub_core::{Content, OutgoingMessage, Piece, RetryPolicy, Sink, SinkError};
 use hub_model::Instant;
 use hub_store::StoreError;
@@ -25,6 +27,25 @@ pub(super) enum EndpointHealth {
     Silent { pause: Option<Duration> },
     /// It wants a pause.
     Busy { pause: Option<Duration> },
+    /// It was not asked: the trouble is our own.
+    Unknown,
+}
+
+/// Why a delivery was not taken.
+#[derive(Debug)]
+pub(super) enum NotSent {
+    /// Its body could not be had from the store.
+    Store(StoreError),
+    /// The sink could not send it.
+    Sink(SinkError),
+    /// The sink panicked: a defect of ours.
+    Panicked,
+}
+
+impl From<StoreError> for NotSent {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Sends one delivery.
@@ -32,19 +53,10 @@ pub(super) async fn attempt(
     hub: &Hub,
     sink: &Arc<dyn Sink>,
     delivery: &PendingDelivery,
-) -> Result<String, SinkError> {
-    let content = match body(hub, delivery).await {
-        Ok(content) => content,
-        Err(problem) => {
-            let endpoint = "the store".to_owned();
-            return Err(SinkError::Unavailable {
-                endpoint,
-                reason: problem.to_string(),
-                retry_after: None,
-                answered: false,
-            });
-        }
-    };
+) -> Result<String, NotSent> {
+    hub.store
+        .mark_sending(vec![(delivery.id, delivery.message_id)])
+        .await?;
     let message = OutgoingMessage {
         message_id: delivery.id,
         correlation_id: delivery.message_id,
@@ -57,65 +69,75 @@ pub(super) async fn attempt(
         media_type: delivery.media_type.clone(),
         extension: delivery.extension.clone(),
         headers: Vec::new(),
-        content,
+        content: body(hub, delivery).await?,
     };
-    let sent = sink.send(&message).await;
-    if sent.is_ok() && matches!(delivery.body, DeliveryBody::Parts { .. }) {
-        let _ = tokio::fs::remove_file(assembled_path(hub, delivery)).await;
+    match AssertUnwindSafe(sink.send(&message)).catch_unwind().await {
+        Ok(sent) => sent.map(|sent| sent.note).map_err(NotSent::Sink),
+        Err(_) => Err(NotSent::Panicked),
     }
-    sent.map(|sent| sent.note)
 }
 
 /// What an attempt that failed, or did not, means for the delivery and for its endpoint.
 pub(super) fn judge(
-    result: Result<String, SinkError>,
+    result: Result<String, NotSent>,
     delivery: &PendingDelivery,
     policy: RetryPolicy,
     was_probe: bool,
     now: Instant,
     random: u64,
 ) -> (DeliveryOutcome, EndpointHealth) {
+    let again = |note: String, asked: Option<Duration>, counts: bool| {
+        if counts && delivery.attempts + 1 >= policy.attempts {
+            return DeliveryOutcome::Parked { note };
+        }
+        let own = hub_core::Backoff::from(policy).pause(delivery.attempts + 1, random);
+        let due = later(now, own.max(asked.unwrap_or_default()));
+        DeliveryOutcome::Failed { note, due, counts }
+    };
     let problem = match result {
         Ok(note) => {
+            let note = shortened(note);
             return (
-                DeliveryOutcome::Delivered {
-                    note: shortened(note),
-                },
+                DeliveryOutcome::Delivered { note },
                 EndpointHealth::Answered,
             );
         }
-        Err(problem) => problem,
+        Err(NotSent::Store(problem)) => {
+            let note = shortened(format!("the hub's own store has trouble: {problem}"));
+            return (again(note, None, false), EndpointHealth::Unknown);
+        }
+        Err(NotSent::Panicked) => {
+            let note =
+                "the sink failed on its own account; this is a defect of Meterhub".to_owned();
+            return (again(note, None, true), EndpointHealth::Unknown);
+        }
+        Err(NotSent::Sink(problem)) => problem,
     };
     let note = shortened(problem.to_string());
-    let pause_of = |asked: Option<Duration>| {
-        let own = hub_core::Backoff::from(policy).pause(delivery.attempts + 1, random);
-        later(now, own.max(asked.unwrap_or_default()))
-    };
     match problem {
         SinkError::Refused { .. } => (DeliveryOutcome::Parked { note }, EndpointHealth::Answered),
         SinkError::Busy { retry_after, .. } => {
-            let outcome = DeliveryOutcome::Failed {
-                note,
-                due: pause_of(retry_after),
-                counts: false,
-            };
-            (outcome, EndpointHealth::Busy { pause: retry_after })
+            let health = EndpointHealth::Busy { pause: retry_after };
+            (again(note, retry_after, false), health)
         }
-        SinkError::Unavailable { retry_after, .. } => {
+        SinkError::Unavailable {
+            retry_after,
+            answered,
+            ..
+        } => {
+            // An endpoint that is known to be down says nothing about the message that probes it,
+            // unless it answered to that very message.
+            let counts = answered || !was_probe;
             let health = EndpointHealth::Silent { pause: retry_after };
-            // An endpoint that is known to be down says nothing about the message that probes it.
-            if !was_probe && delivery.attempts + 1 >= policy.attempts {
-                return (DeliveryOutcome::Parked { note }, health);
-            }
-            (
-                DeliveryOutcome::Failed {
-                    note,
-                    due: pause_of(retry_after),
-                    counts: !was_probe,
-                },
-                health,
-            )
+            (again(note, retry_after, counts), health)
         }
+    }
+}
+
+/// A delivery is done with: what was put together for it is not needed any more.
+pub(super) async fn forget(hub: &Hub, delivery: &PendingDelivery) {
+    if matches!(delivery.body, DeliveryBody::Parts { .. }) {
+        let _ = tokio::fs::remove_file(assembled_path(hub, delivery)).await;
     }
 }
 
@@ -130,6 +152,7 @@ fn shortened(note: String) -> String {
 async fn body(hub: &Hub, delivery: &PendingDelivery) -> Result<Content, StoreError> {
     Ok(match &delivery.body {
         DeliveryBody::Bytes(bytes) => Content::bytes(bytes.clone()),
+        DeliveryBody::Stored { id } => Content::bytes(hub.store.body(*id).await?),
         DeliveryBody::File { path, len } => Content(vec![Piece::File {
             path: path.clone(),
             len: *len,
@@ -138,33 +161,37 @@ async fn body(hub: &Hub, delivery: &PendingDelivery) -> Result<Content, StoreErr
     })
 }
 
-fn assembled_path(hub: &Hub, delivery: &PendingDelivery) -> PathBuf {
-    hub.config
-        .hub
-        .data_dir
-        .join("outgoing")
-        .join(delivery.id.to_string())
+/// Folder of documents put together from their parts. The store keeps the parts, so that all of it
+/// may be lost at any time; it is cleared at start-up.
+pub(crate) fn assembled_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("outgoing")
 }
 
-/// Puts the parts of a document together in a file, one part in memory at a time. The store keeps
-/// the parts, so this file may be lost at any time.
+fn assembled_path(hub: &Hub, delivery: &PendingDelivery) -> PathBuf {
+    assembled_folder(&hub.config.hub.data_dir).join(delivery.id.to_string())
+}
+
+/// Puts the parts of a document together in a file, one part in memory at a time, unless an
+/// earlier attempt did.
 async fn assemble(hub: &Hub, delivery: &PendingDelivery, run: i64) -> Result<Content, StoreError> {
     let path = assembled_path(hub, delivery);
-    if let Some(folder) = path.parent() {
-        tokio::fs::create_dir_all(folder).await?;
+    let (store, message, route) = (&hub.store, delivery.message_id, &delivery.route);
+    let len = store.parts_len(message, run, route).await?;
+    let there = tokio::fs::metadata(&path)
+        .await
+        .is_ok_and(|file| file.len() == len);
+    if !there {
+        if let Some(folder) = path.parent() {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        let mut file = tokio::io::BufWriter::new(tokio::fs::File::create(&path).await?);
+        let mut number = i64::MIN;
+        while let Some((found, bytes)) = store.part(message, run, route, number).await? {
+            file.write_all(&bytes).await?;
+            number = found;
+        }
+        file.flush().await?;
     }
-    let mut file = tokio::io::BufWriter::new(tokio::fs::File::create(&path).await?);
-    let (mut number, mut len) = (i64::MIN, 0);
-    while let Some((found, bytes)) = hub
-        .store
-        .part(delivery.message_id, run, &delivery.route, number)
-        .await?
-    {
-        file.write_all(&bytes).await?;
-        number = found;
-        len += bytes.len() as u64;
-    }
-    file.flush().await?;
     Ok(Content(vec![Piece::File { path, len }]))
 }
 
@@ -199,13 +226,17 @@ mod tests {
         }
     }
 
-    fn silent(retry_after: Option<Duration>) -> Result<String, SinkError> {
-        Err(SinkError::Unavailable {
+    fn unavailable(retry_after: Option<Duration>, answered: bool) -> Result<String, NotSent> {
+        Err(NotSent::Sink(SinkError::Unavailable {
             endpoint: "e".into(),
             reason: "r".into(),
             retry_after,
-            answered: false,
-        })
+            answered,
+        }))
+    }
+
+    fn silent(retry_after: Option<Duration>) -> Result<String, NotSent> {
+        unavailable(retry_after, false)
     }
 
     #[test]
@@ -227,6 +258,23 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_always_gets_a_bad_answer_is_parked_though_the_endpoint_is_probed() {
+        let (outcome, _) = judge(unavailable(None, true), &delivery(2), POLICY, true, NOW, 0);
+        assert!(matches!(outcome, DeliveryOutcome::Parked { .. }));
+    }
+
+    #[test]
+    fn trouble_of_our_own_is_not_blamed_on_the_endpoint() {
+        let full = Err(NotSent::Store(StoreError::Database("disk full".into())));
+        let (outcome, health) = judge(full, &delivery(2), POLICY, false, NOW, 0);
+        assert!(matches!(
+            outcome,
+            DeliveryOutcome::Failed { counts: false, .. }
+        ));
+        assert_eq!(health, EndpointHealth::Unknown);
+    }
+
+    #[test]
     fn a_wish_to_wait_is_honoured() {
         let asked = Duration::from_secs(120);
         let (outcome, _) = judge(silent(Some(asked)), &delivery(0), POLICY, false, NOW, 0);
@@ -237,10 +285,10 @@ mod tests {
 
     #[test]
     fn a_refusal_parks_at_once() {
-        let refused = Err(SinkError::Refused {
+        let refused = Err(NotSent::Sink(SinkError::Refused {
             endpoint: "e".into(),
             answer: "400".into(),
-        });
+        }));
         let (outcome, health) = judge(refused, &delivery(0), POLICY, false, NOW, 0);
         assert!(matches!(outcome, DeliveryOutcome::Parked { .. }));
         assert_eq!(health, EndpointHealth::Answered);

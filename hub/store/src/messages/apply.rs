@@ -394,8 +394,14 @@ impl<'a> Application<'a> {
     ) -> Result<(), StoreError> {
         let sql = "UPDATE message SET route = ?2, checkpoint = ?3, seen = ?4, records = records + ?5, \
                    applied = applied + ?6, findings = findings + ?7, rejected = rejected + ?8, state = ?9, \
-                   finished_at = ?10 WHERE id = ?1";
+                   finished_at = ?10, unreadable = unreadable + ?11 WHERE id = ?1";
         let now: Instant = self.tracer.now;
+        let unreadable: u64 = self
+            .chunk
+            .findings
+            .iter()
+            .map(|finding| finding.rejects)
+            .sum();
         self.tx.execute(
             sql,
             &[
@@ -409,6 +415,7 @@ impl<'a> Application<'a> {
                 rejected.cast_signed().into(),
                 state.unwrap_or(MessageState::Processing).code().into(),
                 state.map(|_| now.micros()).into(),
+                unreadable.cast_signed().into(),
             ],
         )?;
         Ok(())

@@ -72,8 +72,8 @@ pub struct OpenMessage {
     pub seen: u64,
     /// Findings so far.
     pub findings: u64,
-    /// Records rejected so far.
-    pub rejected: u64,
+    /// Records that the decoder could not read so far.
+    pub unreadable: u64,
     /// Records applied so far.
     pub applied: u64,
 }
@@ -197,7 +197,7 @@ impl Store {
         self.db
             .write(move |tx| {
                 let sql = "UPDATE message SET state = 0, finished_at = NULL, checkpoint = 0, seen = 0, records = 0, \
-                           applied = 0, findings = 0, rejected = 0, run = run + 1 WHERE id = ?1 AND state NOT IN (0, 1)";
+                           applied = 0, findings = 0, rejected = 0, unreadable = 0, run = run + 1 WHERE id = ?1 AND state NOT IN (0, 1)";
                 let found = tx.execute(sql, &[id.0.into()])? == 1;
                 if found {
                     Tracer { ids: &ids, now }.message(tx, id, Step::Replayed, Some(&who_and_why))?;
@@ -212,7 +212,7 @@ macro_rules! open_columns {
     ($rest:literal) => {
         concat!(
             "SELECT m.id, m.name, m.business_key, m.content_hash, m.size, m.media_type, c.bytes, m.received_at, \
-             m.run, m.checkpoint, m.seen, m.findings, m.rejected, m.applied \
+             m.run, m.checkpoint, m.seen, m.findings, m.unreadable, m.applied \
              FROM message m LEFT JOIN content c ON c.id = m.id ",
             $rest
         )
@@ -238,7 +238,7 @@ fn read_open(row: &dyn Row) -> Result<OpenMessage, StoreError> {
         checkpoint: unsigned(9)?,
         seen: unsigned(10)?,
         findings: unsigned(11)?,
-        rejected: unsigned(12)?,
+        unreadable: unsigned(12)?,
         applied: unsigned(13)?,
     })
 }

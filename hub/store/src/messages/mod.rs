@@ -16,7 +16,9 @@ use hub_core::{Clock, IdGenerator, MessageId};
 pub use apply::{AppliedChunk, Change, Chunk, Ending, NewDelivery, NewPart, Publication, Publish};
 pub use inbox::{Acceptance, NewMessage, OpenMessage};
 pub use outbox::{DeliveryBody, DeliveryOutcome, DeliveryState, PendingDelivery};
-pub use queries::{DeliveryView, FindingView, MessageFilter, MessageView, OpenWork, Totals, TraceView};
+pub use queries::{
+    DeliveryView, FindingView, MessageFilter, MessageView, OpenWork, Totals, TraceView,
+};
 pub use trace::Step;
 
 use crate::StoreError;

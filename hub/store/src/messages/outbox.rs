@@ -62,6 +62,11 @@ impl DeliveryState {
 pub enum DeliveryBody {
     /// Here.
     Bytes(Bytes),
+    /// In the store, under this id: see [`Store::body`].
+    Stored {
+        /// The id of the delivery or of its message.
+        id: MessageId,
+    },
     /// In a file of the content store.
     File {
         /// Its path.
@@ -135,13 +140,15 @@ pub enum DeliveryOutcome {
 
 // A condition that repeats the one of `delivery_lane` word for word lets the database use that
 // index; without it, it would walk through all that is open, or parked, of every lane.
+/// The columns of a delivery. Bodies up to 4 KiB come with it; larger ones are read when they are
+/// sent, so that the deliveries that wait in memory stay small.
 macro_rules! delivery_columns {
     ($rest:literal) => {
         concat!(
             "SELECT d.id, d.message_id, d.enterprise, d.route, d.lane, d.subject, d.source_name, d.media_type, \
-             d.extension, d.attempts, d.due_at, d.created_at, d.body, c.bytes, m.content_hash, m.size, d.run, \
+             d.extension, d.attempts, d.due_at, d.created_at, d.body, CASE WHEN LENGTH(c.bytes) <= 4096 THEN c.bytes END, m.content_hash, m.size, d.run, \
              CASE WHEN EXISTS (SELECT 1 FROM delivery o WHERE o.endpoint = d.endpoint AND o.lane = d.lane \
-             AND o.id < d.id AND o.state IN (0, 1, 3) AND o.state <> 3) THEN 0 ELSE 1 END \
+             AND o.id < d.id AND o.state IN (0, 1, 3) AND o.state <> 3) THEN 0 ELSE 1 END, c.id \
              FROM delivery d JOIN message m ON m.id = d.message_id \
              LEFT JOIN content c ON c.id = CASE d.body WHEN 1 THEN d.message_id ELSE d.id END ",
             $rest
@@ -275,6 +282,45 @@ impl Store {
             .await
     }
 
+    /// A body that did not come with its delivery.
+    ///
+    /// # Errors
+    /// The database refused, or the body is gone.
+    pub async fn body(&self, id: MessageId) -> Result<Bytes, StoreError> {
+        let body = self.db.read(move |tx| {
+            let sql = "SELECT bytes FROM content WHERE id = ?1";
+            first(tx, sql, &[id.0.into()], |row| {
+                Ok(Bytes::copy_from_slice(row.blob(0)?))
+            })
+        });
+        body.await?
+            .ok_or_else(|| StoreError::Damaged(format!("the body of {id} is gone")))
+    }
+
+    /// Length of a document made in parts, in bytes.
+    ///
+    /// # Errors
+    /// The database refused.
+    pub async fn parts_len(
+        &self,
+        message: MessageId,
+        run: i64,
+        route: &str,
+    ) -> Result<u64, StoreError> {
+        let route = route.to_owned();
+        let len = self.db.read(move |tx| {
+            let sql =
+                "SELECT SUM(size) FROM part WHERE message_id = ?1 AND run = ?2 AND route = ?3";
+            first(
+                tx,
+                sql,
+                &[message.0.into(), run.into(), route.as_str().into()],
+                |row| row.opt_int(0),
+            )
+        });
+        Ok(len.await?.flatten().unwrap_or_default().cast_unsigned())
+    }
+
     /// One part after another of a document made in parts: the next after `after`, with its number.
     ///
     /// # Errors
@@ -405,6 +451,9 @@ impl Store {
         }
         if let Some(bytes) = row.opt_blob(13)? {
             return Ok(DeliveryBody::Bytes(Bytes::copy_from_slice(bytes)));
+        }
+        if let Some(id) = row.opt_int(18)? {
+            return Ok(DeliveryBody::Stored { id: MessageId(id) });
         }
         let hash: Hash = super::inbox::hash(row.blob(14)?)?;
         Ok(DeliveryBody::File {

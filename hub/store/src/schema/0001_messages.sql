@@ -27,6 +27,8 @@ CREATE TABLE message (
     applied         BIGINT NOT NULL DEFAULT 0,
     findings        BIGINT NOT NULL DEFAULT 0,
     rejected        BIGINT NOT NULL DEFAULT 0,
+    -- Those of the rejected that the decoder could not read: what a route tolerates is about these.
+    unreadable      BIGINT NOT NULL DEFAULT 0,
     -- Counts runs: 1, and one more for each replay.
     run             INTEGER NOT NULL DEFAULT 1
 );
