@@ -109,12 +109,23 @@ impl Folder {
             self.files.create_dir_all(folder)?;
         }
         self.files.rename(from, &path)?;
-        Ok(Claimed {
+        self.still_a_file(Claimed {
             number,
             path,
             relative: relative.to_owned(),
             stat,
         })
+    }
+
+    /// Between the look at a file and its claim a link may have taken its place, which would have
+    /// us read whatever it points to. It is in our own folder now, where nobody else writes.
+    fn still_a_file(&self, claimed: Claimed) -> Result<Claimed, NotClaimed> {
+        if self.files.stat(&claimed.path)?.is_file {
+            return Ok(claimed);
+        }
+        tracing::warn!(file = %claimed.relative.display(), "no regular file any more, quarantined");
+        self.quarantine(&claimed, "became something else than a regular file")?;
+        Err(NotClaimed::Gone)
     }
 
     fn quarantine_unreadable(&self, claimed: Claimed) -> Result<Claimed, NotClaimed> {

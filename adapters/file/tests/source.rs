@@ -425,6 +425,23 @@ async fn a_file_that_nobody_may_read_is_quarantined() {
     assert!(reason.contains("permission"), "{reason}");
 }
 
+#[cfg(unix)]
+#[tokio::test(start_paused = true)]
+async fn a_file_that_becomes_a_link_as_it_is_claimed_is_not_followed() {
+    let drop = Drop::new("complete = 'rename'");
+    drop.write("a.csv", "1");
+    drop.write("b.csv", "2");
+    let swapped = Fault::meanwhile(Call::Rename, |path| {
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", path).unwrap();
+    });
+    drop.files.add(swapped.path("a.csv").times(1));
+    let mut source = drop.connect().await;
+    assert_eq!(next_name(source.as_mut()).await, "b.csv");
+    assert!(drop.path(".meterhub/quarantine/a.csv").is_symlink());
+    nothing_comes(source.as_mut()).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_file_that_cannot_be_claimed_does_not_make_a_hot_loop() {
     let drop = Drop::new("complete = 'rename'\npoll_milliseconds = 1000");
