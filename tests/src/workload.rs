@@ -41,6 +41,17 @@ pub struct Content {
 }
 
 impl Content {
+    /// The same in UTF-16: a document that cannot be cut into parts, but is decoded in one go.
+    #[must_use]
+    pub fn in_utf16(self) -> Self {
+        let text = String::from_utf8_lossy(&self.bytes).replace("UTF-8", "UTF-16");
+        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
+        Self {
+            bytes: units.flat_map(u16::to_le_bytes).collect(),
+            ..self
+        }
+    }
+
     /// A message with this content, as the oracle wants it. Without a key the content is its
     /// identity.
     #[must_use]

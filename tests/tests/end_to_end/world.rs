@@ -34,18 +34,20 @@ impl World {
 
     /// A hub with mapping files.
     pub(crate) async fn start(mappings: &[(&str, &str)], body: &str) -> Self {
-        let config = ConfigFolder::new().unwrap();
+        let config = ConfigFolder::new().expect("the disk works");
         for (name, text) in mappings {
-            config.write_mapping(name, text).unwrap();
+            config.write_mapping(name, text).expect("the disk works");
         }
-        config.write(body).unwrap();
+        config.write(body).expect("the disk works");
         Self::on(config).await
     }
 
     /// A hub on a configuration that is written already.
     pub(crate) async fn on(config: ConfigFolder) -> Self {
         let hub = HubProcess::start(&config).await;
-        let store = observe::open(&config.dir().join("data")).await.unwrap();
+        let store = observe::open(&config.dir().join("data"))
+            .await
+            .expect("the store can be read");
         let connection = Connection::new(hub.address());
         Self {
             config,
@@ -57,17 +59,19 @@ impl World {
 
     /// A partner's drop folder.
     pub(crate) fn folder(&self, name: &str) -> DropFolder {
-        DropFolder::open(&self.config.root().join(name)).unwrap()
+        DropFolder::open(&self.config.root().join(name)).expect("the hub answers")
     }
 
     /// Drops a file and waits until the hub has archived it.
     pub(crate) async fn drop_file(&self, folder: &str, name: &str, content: impl AsRef<[u8]>) {
         let folder = self.folder(folder);
-        folder.drop_file(name, content.as_ref()).unwrap();
+        folder
+            .drop_file(name, content.as_ref())
+            .expect("the disk works");
         until_true(
             &format!("`{name}` to be taken\n{}", self.hub.log()),
             PATIENCE,
-            || async { folder.waiting().unwrap().is_empty() },
+            || async { folder.waiting().expect("the disk works").is_empty() },
         )
         .await;
     }
@@ -89,7 +93,11 @@ impl World {
         };
         let begun = std::time::Instant::now();
         loop {
-            let answer = self.connection.post(message).await.unwrap();
+            let answer = self
+                .connection
+                .post(message)
+                .await
+                .expect("the hub answers");
             if answer.status != 503 {
                 return answer;
             }
@@ -99,13 +107,13 @@ impl World {
 
     /// Gets a resource of the hub.
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
-        self.connection.get(path).await.unwrap()
+        self.connection.get(path).await.expect("the hub answers")
     }
 
     /// Waits until nothing is left to process or to send.
     pub(crate) async fn idle(&self) {
         until_true("the hub to have done everything", PATIENCE, || async {
-            self.store.is_idle().await.unwrap()
+            self.store.is_idle().await.expect("the hub answers")
         })
         .await;
     }
@@ -116,7 +124,11 @@ impl World {
             limit: ALL,
             ..MessageFilter::default()
         };
-        let mut messages = self.store.messages(filter).await.unwrap();
+        let mut messages = self
+            .store
+            .messages(filter)
+            .await
+            .expect("the store can be read");
         messages.reverse();
         messages
     }
@@ -130,34 +142,45 @@ impl World {
     }
 
     pub(crate) async fn findings(&self, id: MessageId) -> Vec<FindingView> {
-        self.store.findings(id, ALL).await.unwrap()
+        self.store
+            .findings(id, ALL)
+            .await
+            .expect("the store can be read")
     }
 
     pub(crate) async fn deliveries(&self, id: MessageId) -> Vec<DeliveryView> {
-        self.store.deliveries_of(id, ALL).await.unwrap()
+        self.store
+            .deliveries_of(id, ALL)
+            .await
+            .expect("the store can be read")
     }
 
     pub(crate) async fn trace(&self, id: MessageId) -> Vec<TraceView> {
-        self.store.trace(id, ALL).await.unwrap()
+        self.store
+            .trace(id, ALL)
+            .await
+            .expect("the store can be read")
     }
 
     /// The estate of an enterprise, sorted.
     pub(crate) async fn estate(&self, enterprise: &str) -> Vec<Fact> {
-        let mut facts = observe::estate(&self.store, enterprise).await.unwrap();
+        let mut facts = observe::estate(&self.store, enterprise)
+            .await
+            .expect("the store can be read");
         facts.sort();
         facts
     }
 
     /// The files in a folder, by name.
     pub(crate) fn files(&self, folder: &str) -> Vec<PathBuf> {
-        files_of(&self.config.root().join(folder)).unwrap()
+        files_of(&self.config.root().join(folder)).expect("the disk works")
     }
 
     /// What the files in a folder say together, sorted.
     pub(crate) fn texts(&self, folder: &str) -> Vec<String> {
         self.files(folder)
             .iter()
-            .map(|path| std::fs::read_to_string(path).unwrap())
+            .map(|path| std::fs::read_to_string(path).expect("the disk works"))
             .collect()
     }
 }

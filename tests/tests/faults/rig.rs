@@ -19,11 +19,11 @@ use meterhub_tests::wait::{PATIENCE, until_true};
 
 /// The machine's clock, shifted.
 #[derive(Default)]
-pub struct ShiftedClock(AtomicI64);
+pub(crate) struct ShiftedClock(AtomicI64);
 
 impl ShiftedClock {
     /// Jumps: forward, or with a negative number back.
-    pub fn jump(&self, seconds: i64) {
+    pub(crate) fn jump(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 }
@@ -34,22 +34,22 @@ impl Clock for ShiftedClock {
     }
 }
 
-pub struct Rig {
-    pub config: ConfigFolder,
-    pub files: FaultyFiles,
-    pub clock: Arc<ShiftedClock>,
-    pub service: Service,
+pub(crate) struct Rig {
+    pub(crate) config: ConfigFolder,
+    pub(crate) files: FaultyFiles,
+    pub(crate) clock: Arc<ShiftedClock>,
+    pub(crate) service: Service,
     connection: Connection,
 }
 
 impl Rig {
     /// A hub of one enterprise, `north`, and what `body` says besides.
-    pub async fn start(body: &str) -> Self {
+    pub(crate) async fn start(body: &str) -> Self {
         Self::limited(body, SqliteOptions::default()).await
     }
 
     /// The same with a database that cannot grow for ever.
-    pub async fn limited(body: &str, options: SqliteOptions) -> Self {
+    pub(crate) async fn limited(body: &str, options: SqliteOptions) -> Self {
         let config = ConfigFolder::new().expect("a temporary folder");
         config
             .write(&format!(
@@ -76,12 +76,12 @@ impl Rig {
         }
     }
 
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.service.store()
     }
 
     /// Posts a message once.
-    pub async fn post_once(&mut self, source: &str, key: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn post_once(&mut self, source: &str, key: &str, body: &[u8]) -> Answer {
         let path = format!("/api/v1/messages/{source}");
         let content_type = "application/octet-stream";
         let message = Message {
@@ -98,7 +98,7 @@ impl Rig {
     }
 
     /// Posts a message until it is taken. Returns its id.
-    pub async fn post(&mut self, source: &str, key: &str, body: &[u8]) -> String {
+    pub(crate) async fn post(&mut self, source: &str, key: &str, body: &[u8]) -> String {
         let begun = std::time::Instant::now();
         loop {
             let answer = self.post_once(source, key, body).await;
@@ -114,26 +114,26 @@ impl Rig {
         }
     }
 
-    pub fn folder(&self, name: &str) -> DropFolder {
+    pub(crate) fn folder(&self, name: &str) -> DropFolder {
         DropFolder::open(&self.config.root().join(name)).expect("a folder can be made")
     }
 
     /// Waits until a drop folder is empty.
-    pub async fn taken(&self, folder: &DropFolder) {
+    pub(crate) async fn taken(&self, folder: &DropFolder) {
         until_true("the files to be taken", PATIENCE, || async {
             folder.waiting().expect("can be read").is_empty()
         })
         .await;
     }
 
-    pub async fn idle(&self) {
+    pub(crate) async fn idle(&self) {
         until_true("the hub to have done everything", PATIENCE, || async {
             self.store().is_idle().await.expect("can be read")
         })
         .await;
     }
 
-    pub async fn messages(&self) -> Vec<MessageView> {
+    pub(crate) async fn messages(&self) -> Vec<MessageView> {
         let filter = MessageFilter {
             limit: 10_000,
             ..MessageFilter::default()
@@ -144,7 +144,7 @@ impl Rig {
     }
 
     /// Asserts that messages and estate are what was sent, exactly once.
-    pub async fn assert_conserved(&self, sent: Vec<SentMessage>) {
+    pub(crate) async fn assert_conserved(&self, sent: Vec<SentMessage>) {
         let messages = observe::messages(self.store()).await.expect("can be read");
         let estate = observe::estate(self.store(), "north")
             .await
@@ -158,7 +158,7 @@ impl Rig {
     }
 
     /// What a crash or a failure left behind in the content store.
-    pub fn half_written(&self) -> usize {
+    pub(crate) fn half_written(&self) -> usize {
         files_of(&self.config.dir().join("data/content/partial"))
             .expect("can be read")
             .len()
@@ -166,21 +166,21 @@ impl Rig {
 }
 
 /// An HTTP source and its inbound route for JSON lines, both called `in`.
-pub const HTTP_IN: &str = "[source.in]\nenterprise = \"north\"\nhttp = { insecure_allow_anonymous = true }\n\
+pub(crate) const HTTP_IN: &str = "[source.in]\nenterprise = \"north\"\nhttp = { insecure_allow_anonymous = true }\n\
                            [inbound.in]\nfrom = \"in\"\nformat = \"json\"\nunknown_devices = \"create\"\n";
 
 /// A file source and its inbound route for JSON lines, both called `drops`.
-pub const FILES_IN: &str = "[source.drops]\nenterprise = \"north\"\n\
+pub(crate) const FILES_IN: &str = "[source.drops]\nenterprise = \"north\"\n\
                             file = { path = \"../drops\", complete = \"rename\", poll_milliseconds = 20 }\n\
                             [inbound.drops]\nfrom = \"drops\"\nformat = \"json\"\nunknown_devices = \"create\"\n";
 
 /// An outbound route that tells each order to the sink `out`.
-pub const TELL_ORDERS: &str = "[outbound.tell]\nenterprise = \"north\"\n\
+pub(crate) const TELL_ORDERS: &str = "[outbound.tell]\nenterprise = \"north\"\n\
                                on = [\"work_order.created\", \"work_order.changed\"]\n\
                                format = \"json\"\nbatch = \"record\"\nto = [\"out\"]\n";
 
 /// The sink `out` at a URL, which tries again at once.
-pub fn http_out(url: &str, more: &str) -> String {
+pub(crate) fn http_out(url: &str, more: &str) -> String {
     format!(
         "[sink.out]\nenterprise = \"north\"\n{more}\n\
          retry = {{ initial_milliseconds = 20, max_seconds = 1, attempts = 1000 }}\n\
@@ -189,6 +189,6 @@ pub fn http_out(url: &str, more: &str) -> String {
 }
 
 /// The sink `out` in the folder `out`, which tries again at once.
-pub const FILES_OUT: &str = "[sink.out]\nenterprise = \"north\"\n\
+pub(crate) const FILES_OUT: &str = "[sink.out]\nenterprise = \"north\"\n\
                              retry = { initial_milliseconds = 20, max_seconds = 1, attempts = 1000 }\n\
                              file = { path = \"../out\", create_folder = true }\n";
