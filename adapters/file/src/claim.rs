@@ -114,6 +114,7 @@ impl Folder {
             path,
             relative: relative.to_owned(),
             stat,
+            failures: 0,
         })
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Claimed {
     pub(crate) relative: PathBuf,
     /// What it was when claimed.
     pub(crate) stat: Stat,
+    /// How often it was settled and could not be moved away.
+    pub(crate) failures: u32,
 }
 
 impl Folder {

@@ -23,8 +23,12 @@ const CLAIM_BATCH: usize = 64;
 /// How often to look for what a dead process left.
 const TAKE_OVER_PAUSE: Duration = Duration::from_secs(10);
 
-/// Pause before a file that could not be claimed, archived or quarantined is tried again.
+/// Pause before a file that could not be claimed, archived or quarantined is tried again. Each
+/// further failure to move a settled file away doubles it.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Longest such pause: the hub notes every time a file is offered again.
+const LONGEST_TROUBLE_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Pause before a file whose arrival was dropped unsettled is offered again.
 const DROPPED_PAUSE: Duration = Duration::from_secs(1);
@@ -373,11 +377,24 @@ impl Receipt for FileReceipt {
 }
 
 /// The file stays claimed and is offered again: the hub will recognise it and settle it again.
-fn put_aside_on_error(returns: &Returns, claimed: Claimed, result: io::Result<()>) {
+fn put_aside_on_error(returns: &Returns, mut claimed: Claimed, result: io::Result<()>) {
     if let Err(error) = result {
-        tracing::error!(file = %claimed.path.display(), %error, "settled file cannot be moved away");
-        returns.give_back(claimed, TROUBLE_PAUSE, false);
+        let pause = trouble_pause(claimed.failures);
+        tracing::error!(
+            file = %claimed.path.display(),
+            %error,
+            pause_seconds = pause.as_secs(),
+            "settled file cannot be moved away"
+        );
+        claimed.failures += 1;
+        returns.give_back(claimed, pause, false);
     }
+}
+
+fn trouble_pause(failures_before: u32) -> Duration {
+    TROUBLE_PAUSE
+        .saturating_mul(2u32.saturating_pow(failures_before))
+        .min(LONGEST_TROUBLE_PAUSE)
 }
 
 impl Drop for FileReceipt {

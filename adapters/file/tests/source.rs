@@ -401,6 +401,25 @@ async fn an_archive_that_is_full_is_tried_again_and_blocks_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_archive_that_stays_full_is_tried_less_and_less_but_every_hour() {
+    let drop = Drop::new("complete = 'rename'");
+    drop.write("a.csv", "1");
+    drop.files
+        .add(Fault::fail(Call::Link, ErrorKind::StorageFull));
+    let mut source = drop.connect().await;
+    let mut pauses = Vec::new();
+    let mut last = tokio::time::Instant::now();
+    for _ in 0..9 {
+        let late = tokio::time::timeout(Duration::from_secs(7_200), source.receive()).await;
+        let (_, receipt) = late.unwrap().unwrap().into_parts();
+        pauses.push(last.elapsed().as_secs());
+        last = tokio::time::Instant::now();
+        receipt.settle(accepted()).await;
+    }
+    assert_eq!(pauses, [0, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_archive_on_another_file_system_gets_a_copy() {
     let drop = Drop::new("complete = 'rename'");
     drop.write("a.csv", "1");
