@@ -185,18 +185,17 @@ impl ContentStore {
         }
     }
 
-    /// Gives a complete, synced partial file its name.
+    /// Gives a complete, synced partial file its name. What has the name already is replaced: it is
+    /// the same content, or the empty or torn rest of a crash, which must not stay.
     fn publish(&self, partial: &Path, hash: &Hash) -> io::Result<()> {
         let path = self.path(hash);
         let folder = path.parent().unwrap_or(&self.root);
         self.files.create_dir_all(folder)?;
-        match self.files.publish(partial, &path) {
-            Ok(()) => {}
-            // The same content is here already.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.files.remove(partial)?
-            }
-            Err(error) => return Err(error),
+        self.files.rename(partial, &path)?;
+        // Renaming onto another name of the same file does nothing: the old name stays.
+        match self.files.remove(partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
         self.files.sync_dir(folder)?;
         self.files.sync_dir(&self.root)
@@ -319,6 +318,33 @@ mod tests {
                 .count(),
             0
         );
+    }
+
+    #[test]
+    fn the_same_file_taken_in_twice_leaves_one_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let file = folder.path().join("in.xml");
+        std::fs::write(&file, vec![7u8; 300_000]).unwrap();
+        let first = store.stage_file(&file, "a").unwrap();
+        let again = store.stage_file(&file, "b").unwrap();
+        assert_eq!(first.hash, again.hash);
+        let partial = folder.path().join("content/partial");
+        assert_eq!(std::fs::read_dir(partial).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_crash_left_under_the_name_of_a_content_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let bytes = vec![7u8; 300_000];
+        let path = store.path(&Sha256::digest(&bytes).into());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "").unwrap();
+        let mut staging = store.begin("a").unwrap();
+        staging.write(&bytes).unwrap();
+        let staged = staging.finish().unwrap();
+        assert!(store.is_intact(&staged.hash).unwrap());
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn content_faults() -> Vec<(&'static str, Fault)> {
         ),
         (
             "the name cannot be given",
-            Fault::fail(Call::Publish, full).path("partial"),
+            Fault::fail(Call::Rename, full).path("partial"),
         ),
         (
             "the folder cannot be synced",
@@ -93,7 +93,7 @@ async fn a_dropped_file_that_cannot_be_stored_stays_until_it_can() {
     let content = maker.json_readings(3_000, 7);
     for (call, part) in [
         (Call::Sync, "partial"),
-        (Call::Publish, "partial"),
+        (Call::Rename, "partial"),
         (Call::SyncDir, "content"),
     ] {
         rig.files.add(
