@@ -5,7 +5,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
+use hub_core::SystemClock;
+use hub_core::files::OsFiles;
+use hub_store::messages::Store;
+use hub_store::sqlite::SqliteOptions;
 use serde_json::Value;
 
 fn meterhub(args: &[&str], input: &str) -> Output {
@@ -84,11 +89,10 @@ fn what_init_writes_is_valid_and_never_overwritten() {
     std::fs::remove_dir(Path::new(dir).join("drop/erp")).unwrap();
     let connect = meterhub(&["check", "--connect", "--config", dir], "");
     assert_eq!(code(&connect), 1);
-    assert!(
-        stdout(&connect).contains("source `north-erp`"),
-        "{}",
-        stdout(&connect)
-    );
+    let said = stdout(&connect);
+    assert!(said.contains("source `north-erp`"), "{said}");
+    let verdict = format!("{dir}: 1 of 4 endpoints does not answer, 1 enterprise");
+    assert!(said.lines().last().unwrap().starts_with(&verdict), "{said}");
 
     let before = std::fs::read(Path::new(dir).join("meterhub.toml")).unwrap();
     let again = meterhub(&["init", dir], "");
@@ -118,6 +122,100 @@ fn a_broken_configuration_exits_with_1_and_says_so_in_json() {
         (&report["valid"], &report["errors"]),
         (&Value::Bool(false), &2.into())
     );
+}
+
+#[test]
+fn every_command_reports_a_broken_configuration_once() {
+    let dir = here("tests/config/twice/config");
+    for command in [&["run"][..], &["message", "list"], &["parked", "list"]] {
+        let output = meterhub(&[command, &["--config", &dir]].concat(), "");
+        let said = stderr(&output);
+        assert_eq!((code(&output), stdout(&output)), (3, String::new()));
+        assert_eq!(
+            said.matches("sink `out` is defined twice").count(),
+            1,
+            "{said}"
+        );
+        assert!(
+            said.lines().last().unwrap().ends_with(": 2 errors"),
+            "{said}"
+        );
+
+        let output = meterhub(&[command, &["--json", "--config", &dir]].concat(), "");
+        let report: Value = serde_json::from_str(&stderr(&output)).unwrap();
+        assert_eq!(code(&output), 3);
+        assert_eq!(report["errors"], 2);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused_by_line_and_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hub.toml"), b"[hub]\n# M\xe4rz\n").unwrap();
+    let check = meterhub(&["check", "--config", folder.path().to_str().unwrap()], "");
+    let said = stderr(&check);
+    let part = "cannot read `hub.toml`: line 2 is not UTF-8: 0xE4 at its byte 4";
+    assert!(said.contains(part), "{said}");
+    assert!(said.ends_with(": 1 error\n"), "{said}");
+}
+
+#[test]
+fn operators_commands_need_a_store_and_say_when_there_is_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    assert_eq!(code(&meterhub(&["init", dir], "")), 0);
+    let data = folder.path().join("data");
+    for command in [
+        &["message", "list"][..],
+        &["parked", "list"],
+        &["readings", "show", "M-1"],
+    ] {
+        let output = meterhub(&[command, &["--config", dir]].concat(), "");
+        let said = format!(
+            "error: no hub has run here yet: `{}` has no store\n",
+            data.display()
+        );
+        assert_eq!((code(&output), stderr(&output)), (3, said));
+        assert!(!data.exists(), "looking makes nothing");
+    }
+
+    // What a hub that has run leaves behind.
+    let (files, clock) = (Arc::new(OsFiles), Arc::new(SystemClock));
+    let open = Store::open(&data, 1, SqliteOptions::default(), files, clock);
+    drop(
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(open)
+            .unwrap(),
+    );
+    for (command, expected, text) in [
+        (&["message", "list"][..], 0, "no messages\n"),
+        (
+            &["message", "list", "--source", "north-erp"],
+            0,
+            "no messages\n",
+        ),
+        (&["parked", "list"], 0, "nothing is parked\n"),
+        (
+            &["message", "list", "--source", "erp"],
+            2,
+            "error: unknown source `erp`, expected one of `contractor-reports`, `north-erp`, `north-head-end`\n",
+        ),
+        (
+            &["message", "list", "--enterprise", "south"],
+            2,
+            "error: unknown enterprise `south`, expected `north`\n",
+        ),
+        (
+            &["parked", "list", "--sink", "x"],
+            2,
+            "error: unknown sink `x`, expected `contractor`\n",
+        ),
+    ] {
+        let output = meterhub(&[command, &["--config", dir]].concat(), "");
+        let said = [stdout(&output), stderr(&output)].concat();
+        assert_eq!((code(&output), said.as_str()), (expected, text));
+    }
 }
 
 #[test]

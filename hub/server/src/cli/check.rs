@@ -9,7 +9,7 @@ use hub_core::files::OsFiles;
 use hub_core::{AdapterContext, Shared, SystemClock};
 use serde_json::{Value, json};
 
-use super::output::{self, Paint, count, paint, paint_error};
+use super::output::{self, Paint, count, paint};
 use super::{Common, Exit};
 use crate::adapters::adapters;
 use crate::config::{self, Config, ConfigErrors};
@@ -55,23 +55,14 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
     }
 }
 
+/// For programs the report is the result, for people it is a complaint.
 fn invalid(common: &Common, errors: &ConfigErrors) -> Exit {
+    if !common.json {
+        return output::invalid(common, errors, Exit::Findings);
+    }
     let mut json = config::to_json(&errors.0);
-    if common.json {
-        json["valid"] = false.into();
-        output::say(&json.to_string());
-        return Exit::Findings;
-    }
-    output::problems(&errors.0);
-    let number = |key: &str| json[key].as_u64().unwrap_or_default();
-    let mut summary = count(number("errors"), "error");
-    if number("warnings") > 0 {
-        summary = format!("{summary}, {}", count(number("warnings"), "warning"));
-    }
-    eprintln!(
-        "{}: {summary}",
-        paint_error(&common.config.display().to_string(), Paint::Red)
-    );
+    json["valid"] = false.into();
+    output::say(&json.to_string());
     Exit::Findings
 }
 
@@ -183,12 +174,20 @@ fn as_text(common: &Common, config: &Config, tried: Option<&[Tried]>) {
     if !config.warnings.is_empty() {
         summary.push(count(config.warnings.len() as u64, "warning"));
     }
+    let verdict = verdict(tried.unwrap_or_default());
     let dir = common.config.display();
-    output::say(&format!(
-        "{dir}: {}, {}",
-        paint("valid", Paint::Green),
-        summary.join(", ")
-    ));
+    output::say(&format!("{dir}: {verdict}, {}", summary.join(", ")));
+}
+
+/// `valid`, or that endpoints do not answer.
+fn verdict(tried: &[Tried]) -> String {
+    let dead = tried.iter().filter(|tried| tried.problem.is_some()).count();
+    let all = count(tried.len() as u64, "endpoint");
+    match dead {
+        0 => paint("valid", Paint::Green),
+        1 => paint(&format!("1 of {all} does not answer"), Paint::Red),
+        dead => paint(&format!("{dead} of {all} do not answer"), Paint::Red),
+    }
 }
 
 fn row(tried: &Tried) -> Vec<String> {

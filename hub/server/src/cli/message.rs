@@ -5,8 +5,11 @@ use hub_store::StoreError;
 use hub_store::messages::{MessageFilter, MessageState, MessageView, Store};
 use serde_json::{Value, json};
 
-use super::output::{self, Paint, paint, say, table, thousands};
-use super::store::{operator, with_store};
+use super::output::{
+    self, Paint, fitting_table, hanging, line_width, milliseconds, paint, say, seconds, table,
+    thousands,
+};
+use super::store::{operator, unknown, with_store};
 use super::{Common, Exit};
 use crate::operate::{delivery_json, finding_json, message_json, trace_json};
 
@@ -56,7 +59,7 @@ fn parse_state(word: &str) -> Result<MessageState, String> {
 
 /// Runs the command.
 pub(crate) fn run(command: &Command, common: &Common) -> Exit {
-    with_store(common, async |_, store| match command {
+    with_store(common, async |config, store| match command {
         Command::List {
             enterprise,
             source,
@@ -69,9 +72,17 @@ pub(crate) fn run(command: &Command, common: &Common) -> Exit {
                 source: source.clone(),
                 state: *state,
                 before: *before,
-                limit: *limit,
+                limit: limit.saturating_add(1),
             };
-            list(common, store.messages(filter).await?);
+            let mut messages = store.messages(filter).await?;
+            let unknown = unknown("source", source.as_ref(), config.sources.keys())
+                .or_else(|| unknown("enterprise", enterprise.as_ref(), config.enterprises.keys()));
+            if let Some(problem) = unknown.filter(|_| messages.is_empty()) {
+                return Ok(output::fail(common, Exit::Usage, &problem));
+            }
+            let more = messages.len() > *limit;
+            messages.truncate(*limit);
+            list(common, &messages, more);
             Ok(Exit::Done)
         }
         Command::Show { id } => show(common, &store, *id).await,
@@ -79,11 +90,15 @@ pub(crate) fn run(command: &Command, common: &Common) -> Exit {
     })
 }
 
-fn list(common: &Common, messages: Vec<MessageView>) {
+fn list(common: &Common, messages: &[MessageView], more: bool) {
     if common.json {
         messages
             .iter()
             .for_each(|message| say(&message_json(message).to_string()));
+        return;
+    }
+    if messages.is_empty() && !more {
+        say("no messages");
         return;
     }
     let rows: Vec<_> = messages.iter().map(list_row).collect();
@@ -93,18 +108,34 @@ fn list(common: &Common, messages: Vec<MessageView>) {
         ],
         &rows,
     ));
+    match messages.last() {
+        Some(last) if more => say(&format!(
+            "… more; --limit shows more, --before {} the next ones",
+            last.id
+        )),
+        None if more => say("… more; --limit shows them"),
+        _ => {}
+    }
 }
 
 fn list_row(message: &MessageView) -> Vec<String> {
     vec![
         message.id.to_string(),
-        format!("{:.19}", message.received.to_string()),
+        seconds(message.received),
         message.source.clone(),
         message.state.as_str().to_owned(),
         thousands(message.records),
         thousands(message.findings),
-        message.name.clone(),
+        name(message).to_owned(),
     ]
+}
+
+/// Messages over HTTP need not have a name.
+fn name(message: &MessageView) -> &str {
+    match message.name.as_str() {
+        "" => "-",
+        name => name,
+    }
 }
 
 async fn show(common: &Common, store: &Store, id: MessageId) -> Result<Exit, StoreError> {
@@ -151,10 +182,8 @@ async fn show(common: &Common, store: &Store, id: MessageId) -> Result<Exit, Sto
                 ]
             })
             .collect();
-        say(&table(
-            &["DELIVERY", "SINK", "STATE", "ATTEMPTS", "SUBJECT", "NOTE"],
-            &rows,
-        ));
+        let head = ["DELIVERY", "SINK", "STATE", "ATTEMPTS", "SUBJECT", "NOTE"];
+        say(&fitting_table(&head, &rows, line_width()));
     }
     say(&format!("\n{}", paint("Trace", Paint::Bold)));
     for row in &trace {
@@ -164,11 +193,9 @@ async fn show(common: &Common, store: &Store, id: MessageId) -> Result<Exit, Sto
             .as_deref()
             .map(|note| format!(": {note}"))
             .unwrap_or_default();
-        say(&format!(
-            "  {}  {}{delivery}{note}",
-            row.at,
-            row.step.as_str()
-        ));
+        let start = format!("  {}  ", milliseconds(row.at));
+        let text = format!("{}{delivery}{note}", row.step.as_str());
+        say(&hanging(&start, &text, line_width()));
     }
     Ok(Exit::Done)
 }
@@ -177,7 +204,7 @@ fn describe(message: &MessageView) {
     let mut lines = vec![
         ("Message", message.id.to_string()),
         ("State", message.state.as_str().to_owned()),
-        ("Name", message.name.clone()),
+        ("Name", name(message).to_owned()),
         (
             "From",
             format!(
@@ -221,16 +248,17 @@ fn describe(message: &MessageView) {
 /// A finding on one line, its place first.
 pub(crate) fn finding_line(finding: &Value) -> String {
     let place = match (finding["sheet"].as_str(), finding["line"].as_u64()) {
-        (Some(sheet), line) => format!("sheet `{sheet}`, row {}", line.unwrap_or_default()),
-        (None, Some(line)) if line > 0 => format!("line {line}"),
-        _ => format!("byte {}", finding["offset"]),
+        (Some(sheet), line) => format!("sheet `{sheet}`, row {}: ", line.unwrap_or_default()),
+        (None, Some(line)) if line > 0 => format!("line {line}: "),
+        _ if finding["offset"].as_u64() == Some(0) => String::new(),
+        _ => format!("byte {}: ", finding["offset"]),
     };
     let field = finding["field"]
         .as_str()
         .map(|field| format!(" in `{field}`"))
         .unwrap_or_default();
     let text = |key: &str| finding[key].as_str().unwrap_or_default();
-    format!("{place}: {}{field}: {}", text("severity"), text("reason"))
+    format!("{place}{}{field}: {}", text("severity"), text("reason"))
 }
 
 async fn replay(
@@ -268,4 +296,21 @@ fn done(common: &Common, what: &str, id: MessageId, text: &str) -> Exit {
 fn not_found(common: &Common, id: MessageId) -> Exit {
     let text = format!("there is no message {id}; `meterhub message list` shows what there is");
     output::fail(common, Exit::Findings, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_without_a_place_names_none() {
+        let line = |offset: u64, line: u64| {
+            finding_line(&json!({
+                "offset": offset, "line": line, "severity": "warning", "reason": "odd",
+            }))
+        };
+        assert_eq!(line(0, 0), "warning: odd");
+        assert_eq!(line(9, 0), "byte 9: warning: odd");
+        assert_eq!(line(9, 2), "line 2: warning: odd");
+    }
 }

@@ -2,10 +2,14 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use hub_model::Instant;
 use serde_json::json;
 
 use super::{Common, Exit};
-use crate::config::{self, Drawing, Problem};
+use crate::config::{self, ConfigErrors, Drawing, Problem};
+
+/// Characters of a line where there is no terminal that says how many it has.
+const WIDTH: usize = 100;
 
 /// Colours that say something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +84,103 @@ pub(crate) fn problems(problems: &[Problem]) {
 
 fn terminal_width() -> usize {
     let size = terminal_size::terminal_size_of(io::stderr());
-    size.map_or(100, |(width, _)| usize::from(width.0))
+    size.map_or(WIDTH, |(width, _)| usize::from(width.0))
+}
+
+/// Characters of a line on standard output.
+pub(crate) fn line_width() -> usize {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(WIDTH, |(width, _)| usize::from(width.0))
+}
+
+/// Reports a configuration that cannot be used: the problems and their number on standard error.
+pub(crate) fn invalid(common: &Common, errors: &ConfigErrors, exit: Exit) -> Exit {
+    if common.json {
+        eprintln!("{}", config::to_json(&errors.0));
+        return exit;
+    }
+    problems(&errors.0);
+    let warnings = errors.0.iter().filter(|problem| problem.warning).count() as u64;
+    let mut summary = count(errors.0.len() as u64 - warnings, "error");
+    if warnings > 0 {
+        summary = format!("{summary}, {}", count(warnings, "warning"));
+    }
+    let dir = common.config.display().to_string();
+    eprintln!("{}: {summary}", paint_error(&dir, Paint::Red));
+    exit
+}
+
+/// `2026-03-29T00:15:07Z`.
+pub(crate) fn seconds(at: Instant) -> String {
+    Instant::from_seconds(at.seconds()).to_string()
+}
+
+/// `2026-03-29T00:15:07.250Z`, always as wide.
+pub(crate) fn milliseconds(at: Instant) -> String {
+    let text = seconds(at);
+    let fraction = at.micros().rem_euclid(1_000_000) / 1_000;
+    format!("{}.{fraction:03}Z", text.trim_end_matches('Z'))
+}
+
+/// A text that fits into so many characters, its end cut off if need be.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    match text.chars().count() > width {
+        true => text
+            .chars()
+            .take(width.saturating_sub(1))
+            .chain(['…'])
+            .collect(),
+        false => text.to_owned(),
+    }
+}
+
+/// Lines of at most `width` characters, broken at blanks; a longer word stands alone.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// A text after what stands on its line already, wrapped below itself.
+pub(crate) fn hanging(start: &str, text: &str, width: usize) -> String {
+    let indent = start.chars().count();
+    let mut lines = wrapped(text, width.saturating_sub(indent).max(20)).into_iter();
+    let mut out = format!("{start}{}", lines.next().unwrap_or_default());
+    for line in lines {
+        out.push('\n');
+        out.push_str(&" ".repeat(indent));
+        out.push_str(&line);
+    }
+    out
+}
+
+/// [`table`] whose last column is cut so that lines fit into `width`; it keeps 20 characters.
+pub(crate) fn fitting_table(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
+    let widest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let head = head[column].chars().count();
+        cells
+            .map(|cell| cell.chars().count())
+            .fold(head, usize::max)
+    };
+    let before: usize = (0..head.len() - 1).map(|column| widest(column) + 2).sum();
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        if let Some(last) = row.get_mut(head.len() - 1) {
+            // A line break of a partner's answer would break the table.
+            let line = last.split_whitespace().collect::<Vec<_>>().join(" ");
+            *last = cut(&line, width.saturating_sub(before).max(20));
+        }
+    }
+    table(head, &rows)
 }
 
 /// Prints a line on standard output. A reader that went away is no error.
@@ -146,6 +246,52 @@ mod tests {
         }
         assert_eq!(count(1, "finding"), "1 finding");
         assert_eq!(count(1_000, "record"), "1,000 records");
+    }
+
+    #[test]
+    fn long_reasons_are_broken_at_blanks() {
+        assert_eq!(
+            wrapped("one two three four", 9),
+            ["one two", "three", "four"]
+        );
+        assert_eq!(wrapped("", 9), Vec::<String>::new());
+        assert_eq!(wrapped("unbreakable", 4), ["unbreakable"]);
+        assert_eq!(
+            hanging("at: ", "one two three four five", 24),
+            "at: one two three four\n    five"
+        );
+    }
+
+    #[test]
+    fn a_long_last_column_is_cut() {
+        let rows = [vec!["a".to_owned(), format!("no\n{}", "x".repeat(90))]];
+        let table = fitting_table(&["ID", "REASON"], &rows, 30);
+        assert_eq!(table, format!("ID  REASON\na   no {}…", "x".repeat(22)));
+    }
+
+    #[test]
+    fn times_say_their_zone_and_are_as_wide_as_each_other() {
+        for (text, to_seconds, to_milliseconds) in [
+            (
+                "2026-03-29T00:15:07Z",
+                "2026-03-29T00:15:07Z",
+                "2026-03-29T00:15:07.000Z",
+            ),
+            (
+                "2026-03-29T00:15:07.25Z",
+                "2026-03-29T00:15:07Z",
+                "2026-03-29T00:15:07.250Z",
+            ),
+            (
+                "1969-12-31T23:59:59.9999Z",
+                "1969-12-31T23:59:59Z",
+                "1969-12-31T23:59:59.999Z",
+            ),
+        ] {
+            let at = text.parse().unwrap();
+            assert_eq!(seconds(at), to_seconds);
+            assert_eq!(milliseconds(at), to_milliseconds);
+        }
     }
 
     #[test]

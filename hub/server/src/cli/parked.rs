@@ -5,8 +5,8 @@ use hub_store::StoreError;
 use hub_store::messages::{DeliveryView, Store};
 use serde_json::json;
 
-use super::output::{say, table};
-use super::store::{operator, with_store};
+use super::output::{fitting_table, line_width, say, seconds};
+use super::store::{operator, unknown, with_store};
 use super::{Common, Exit, output};
 use crate::operate::delivery_json;
 
@@ -44,9 +44,16 @@ pub(crate) enum Command {
 
 /// Runs the command.
 pub(crate) fn run(command: &Command, common: &Common) -> Exit {
-    with_store(common, async |_, store| match command {
+    with_store(common, async |config, store| match command {
         Command::List { sink, limit } => {
-            list(common, &store.parked(sink.clone(), *limit).await?);
+            let mut parked = store.parked(sink.clone(), limit.saturating_add(1)).await?;
+            let unknown = unknown("sink", sink.as_ref(), config.sinks.keys());
+            if let Some(problem) = unknown.filter(|_| parked.is_empty()) {
+                return Ok(output::fail(common, Exit::Usage, &problem));
+            }
+            let more = parked.len() > *limit;
+            parked.truncate(*limit);
+            list(common, &parked, more);
             Ok(Exit::Done)
         }
         Command::Release { ids, reason } => decide(common, &store, ids, reason, true).await,
@@ -54,18 +61,19 @@ pub(crate) fn run(command: &Command, common: &Common) -> Exit {
     })
 }
 
-fn list(common: &Common, parked: &[DeliveryView]) {
+fn list(common: &Common, parked: &[DeliveryView], more: bool) {
     if common.json {
         parked
             .iter()
             .for_each(|delivery| say(&delivery_json(delivery).to_string()));
         return;
     }
+    if parked.is_empty() && !more {
+        say("nothing is parked");
+        return;
+    }
     let row = |delivery: &DeliveryView| {
-        let since = delivery
-            .finished
-            .map(|at| format!("{:.19}", at.to_string()))
-            .unwrap_or_default();
+        let since = delivery.finished.map(seconds).unwrap_or_default();
         let reason = delivery.note.clone().unwrap_or_default();
         let (id, message) = (delivery.id.to_string(), delivery.message_id.to_string());
         vec![
@@ -78,10 +86,11 @@ fn list(common: &Common, parked: &[DeliveryView]) {
         ]
     };
     let rows: Vec<_> = parked.iter().map(row).collect();
-    say(&table(
-        &["DELIVERY", "MESSAGE", "SINK", "PARKED", "SUBJECT", "REASON"],
-        &rows,
-    ));
+    let head = ["DELIVERY", "MESSAGE", "SINK", "PARKED", "SUBJECT", "REASON"];
+    say(&fitting_table(&head, &rows, line_width()));
+    if more {
+        say("… more; --limit shows them");
+    }
 }
 
 async fn decide(

@@ -32,10 +32,10 @@ pub(crate) fn run(_: &Args, common: &Common) -> Exit {
 
 /// Says why the hub does not run.
 pub(crate) fn report(common: &Common, error: &ServiceError) -> Exit {
-    if let ServiceError::Config(errors) = error {
-        output::problems(&errors.0);
+    match error {
+        ServiceError::Config(errors) => output::invalid(common, errors, Exit::Failed),
+        error => output::fail(common, Exit::Failed, &output::chain(error)),
     }
-    output::fail(common, Exit::Failed, &output::chain(error))
 }
 
 /// Logs to standard error: text for people, JSON lines for programs. `RUST_LOG` says how much.

@@ -1,9 +1,11 @@
 //! Opening the store beside a running hub.
 
+use std::path::Path;
+
 use hub_store::messages::Store;
 
 use super::{Common, Exit, output};
-use crate::config::Config;
+use crate::config::{Config, expected};
 use crate::service;
 
 /// Who asks, for the trace: what an operator did is kept with their name.
@@ -21,11 +23,14 @@ where
 {
     let config = match service::load(&common.config) {
         Ok(config) => config,
-        Err(errors) => {
-            output::problems(&errors.0);
-            return Exit::Failed;
-        }
+        Err(errors) => return output::invalid(common, &errors, Exit::Failed),
     };
+    let data_dir = &config.hub.data_dir;
+    if !has_store(data_dir) {
+        let folder = data_dir.display();
+        let message = format!("no hub has run here yet: `{folder}` has no store");
+        return output::fail(common, Exit::Failed, &message);
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(common, Exit::Failed, &error.to_string()),
@@ -35,4 +40,24 @@ where
         command(config, store).await
     });
     outcome.unwrap_or_else(|error| output::fail(common, Exit::Failed, &output::chain(&error)))
+}
+
+/// Whether a hub has made its store in this folder. Opening one would make it, and an operator
+/// who looks into the wrong folder shall not leave one there.
+fn has_store(data_dir: &Path) -> bool {
+    data_dir.join("meterhub.db").is_file()
+}
+
+/// Says that a name to look for is none that is configured. Only where nothing was found: what
+/// was taken out of the configuration may still be in the store.
+pub(crate) fn unknown<'a>(
+    what: &str,
+    name: Option<&String>,
+    valid: impl IntoIterator<Item = &'a String>,
+) -> Option<String> {
+    let name = name?;
+    let valid: Vec<&str> = valid.into_iter().map(String::as_str).collect();
+    let none = format!("the configuration has no {what}");
+    let list = expected(valid.iter().copied(), &none);
+    (!valid.contains(&name.as_str())).then(|| format!("unknown {what} `{name}`, {list}"))
 }

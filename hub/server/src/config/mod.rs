@@ -39,6 +39,7 @@ pub use filter::{Filter, FilterError};
 pub(crate) use mappings::place as mapping_place;
 pub use problem::{ConfigErrors, Drawing, Location, Problem, SourceText, render, to_json};
 pub use schema::config_schema;
+pub(crate) use suggest::expected;
 pub(crate) use text::read_text;
 
 use crate::formats::Formats;

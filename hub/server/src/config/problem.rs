@@ -161,9 +161,12 @@ pub struct ConfigErrors(pub Vec<Problem>);
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let errors = self.0.iter().filter(|p| !p.warning);
-        write!(f, "the configuration has {} errors", errors.clone().count())?;
-        match errors.clone().next() {
+        let mut errors = self.0.iter().filter(|p| !p.warning);
+        match errors.clone().count() {
+            1 => f.write_str("the configuration has 1 error")?,
+            count => write!(f, "the configuration has {count} errors")?,
+        }
+        match errors.next() {
             Some(first) => write!(f, ", the first: {first}"),
             None => Ok(()),
         }

@@ -10,7 +10,7 @@ use super::expected::{self, Difference};
 use super::folder::Folder;
 use super::outcome::{Handled, Outcome};
 use super::story::{STEPS, Step};
-use crate::cli::output::{Paint, count, paint, say, table, thousands};
+use crate::cli::output::{Paint, count, cut, paint, say, table, thousands, wrapped};
 use crate::operate::{delivery_json, finding_json, message_json};
 
 /// Widest line.
@@ -173,7 +173,7 @@ fn deliveries(outcome: &Outcome) {
             delivery.endpoint.clone(),
             delivery.state.as_str().to_owned(),
             delivery.attempts.to_string(),
-            shortened(delivery.note.as_deref().unwrap_or_default()),
+            cut(delivery.note.as_deref().unwrap_or_default(), NOTE),
         ]
     };
     let rows: Vec<_> = outcome.deliveries().map(row).collect();
@@ -367,41 +367,9 @@ pub(super) fn as_json(
     })
 }
 
-fn shortened(note: &str) -> String {
-    match note.chars().count() > NOTE {
-        true => note.chars().take(NOTE - 1).chain(['…']).collect(),
-        false => note.to_owned(),
-    }
-}
-
-/// Lines of at most `width` characters, broken at blanks; a longer word stands alone.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_reasons_are_broken_at_blanks() {
-        assert_eq!(
-            wrapped("one two three four", 9),
-            ["one two", "three", "four"]
-        );
-        assert_eq!(wrapped("", 9), Vec::<String>::new());
-        assert_eq!(wrapped("unbreakable", 4), ["unbreakable"]);
-    }
 
     #[test]
     fn words_are_safe_in_a_shell() {
