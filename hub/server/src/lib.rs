@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod formats;
+mod listener;
 pub mod operate;
 pub mod payload;
 pub mod pipeline;

@@ -21,6 +21,7 @@ use crate::api;
 use crate::config::{Config, ConfigErrors, Drawing, SourceEntry, render};
 use crate::engine::{Engine, EngineError, PreparedEngine, Surroundings, assembled_folder};
 use crate::formats::formats;
+use crate::listener;
 
 /// How often the configuration is looked at for changes.
 const CONFIG_POLL: Duration = Duration::from_secs(2);
@@ -110,15 +111,7 @@ impl Service {
         expect_sources(&config, &surroundings.shared);
         let http_stop = CancellationToken::new();
         let router = api::router(&store, &surroundings.shared);
-        let stopped = http_stop.clone().cancelled_owned();
-        let http = tokio::spawn(async move {
-            let served = axum::serve(listener, router)
-                .with_graceful_shutdown(stopped)
-                .await;
-            if let Err(problem) = served {
-                error!(%problem, "HTTP stopped");
-            }
-        });
+        let http = tokio::spawn(listener::serve(listener, router, http_stop.clone()));
         let prepared =
             PreparedEngine::new(Arc::clone(&config), store.clone(), surroundings.clone());
         let engine = Some(prepared.await?.start());
