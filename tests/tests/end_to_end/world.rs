@@ -59,7 +59,7 @@ impl World {
 
     /// A partner's drop folder.
     pub(crate) fn folder(&self, name: &str) -> DropFolder {
-        DropFolder::open(&self.config.root().join(name)).expect("the hub answers")
+        DropFolder::open(&self.config.root().join(name)).expect("the disk works")
     }
 
     /// Drops a file and waits until the hub has archived it.
@@ -113,7 +113,7 @@ impl World {
     /// Waits until nothing is left to process or to send.
     pub(crate) async fn idle(&self) {
         until_true("the hub to have done everything", PATIENCE, || async {
-            self.store.is_idle().await.expect("the hub answers")
+            self.store.is_idle().await.expect("the store can be read")
         })
         .await;
     }
