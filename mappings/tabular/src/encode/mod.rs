@@ -23,6 +23,7 @@ pub type EmitRow<'e> = dyn FnMut(&[Vec<u8>]) -> Result<(), Inexpressible> + 'e;
 /// - Shape: a record gives one row; a block of readings one row each, or one row a local day.
 /// - Columns: those that fields name with `column`; constants and fields without a column are not
 ///   written. Lookups are used backwards.
+/// - Missing values: the first of the mapping's `empty` markers, or an empty cell.
 /// - Cells are UTF-8 without quoting: putting them into a file is the format's business.
 #[derive(Debug, Clone)]
 pub struct RowWriter {
