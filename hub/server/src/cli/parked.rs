@@ -5,10 +5,13 @@ use hub_store::StoreError;
 use hub_store::messages::{DeliveryView, Store};
 use serde_json::json;
 
-use super::output::{fitting_table, line_width, say, seconds};
+use super::output::{cut, line_width, say, seconds, table, wrapped};
 use super::store::{operator, unknown, with_store};
 use super::{Common, Exit, output};
 use crate::operate::delivery_json;
+
+/// Characters shown of a reason: a partner may answer with a whole page.
+const MOST_REASON: usize = 300;
 
 /// What to do with parked deliveries.
 #[derive(Debug, clap::Subcommand)]
@@ -74,7 +77,6 @@ fn list(common: &Common, parked: &[DeliveryView], more: bool) {
     }
     let row = |delivery: &DeliveryView| {
         let since = delivery.finished.map(seconds).unwrap_or_default();
-        let reason = delivery.note.clone().unwrap_or_default();
         let (id, message) = (delivery.id.to_string(), delivery.message_id.to_string());
         vec![
             id,
@@ -82,14 +84,28 @@ fn list(common: &Common, parked: &[DeliveryView], more: bool) {
             delivery.endpoint.clone(),
             since,
             delivery.subject.clone(),
-            reason,
         ]
     };
     let rows: Vec<_> = parked.iter().map(row).collect();
-    let head = ["DELIVERY", "MESSAGE", "SINK", "PARKED", "SUBJECT", "REASON"];
-    say(&fitting_table(&head, &rows, line_width()));
+    let head = ["DELIVERY", "MESSAGE", "SINK", "PARKED", "SUBJECT"];
+    let table = table(&head, &rows);
+    let mut lines = table.lines();
+    lines.next().into_iter().for_each(say);
+    for (line, delivery) in lines.zip(parked) {
+        say(line);
+        reason(delivery);
+    }
     if more {
         say("… more; --limit shows them");
+    }
+}
+
+/// Why it is parked, below its row: a column would leave no room for it. `--json` has all of it.
+fn reason(delivery: &DeliveryView) {
+    let width = line_width();
+    let text = cut(delivery.note.as_deref().unwrap_or_default(), MOST_REASON);
+    for line in wrapped(&text, width.saturating_sub(4)) {
+        say(&format!("    {line}"));
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// Print so many findings, 0 for all. All are counted.
     #[arg(long, default_value_t = 100, value_name = "N")]
     max_findings: u64,
-    /// Threads that decode; as many as there are processors if left out.
+    /// Threads that decode, 1 to 256; as many as there are processors if left out.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
     /// Message id to write in the document's head, for outputs that can be compared.
