@@ -1,7 +1,7 @@
 //! The hub is killed at random instants under load, again and again. In the end the conservation
 //! law holds: nothing is lost, nothing is done twice.
 //!
-//! `METERHUB_KILLS` says how often (default 30), `METERHUB_SEED` replays a run's content and
+//! `METERHUB_KILLS` says how often (default 36), `METERHUB_SEED` replays a run's content and
 //! instants; the schedule of the machine is its own.
 
 use std::net::SocketAddr;
@@ -22,7 +22,8 @@ use meterhub_tests::workload::{CSV_MAPPING, Content, Maker};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-const KILLS: u64 = 30;
+/// About one stop in eight is a graceful one, so that at least 30 are kills.
+const KILLS: u64 = 36;
 /// Longest time until all is done after the last kill.
 const DRAIN: Duration = Duration::from_secs(180);
 /// Longest time until a sender is told yes: the hub is dead most of the time.
