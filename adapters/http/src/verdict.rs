@@ -47,8 +47,11 @@ pub fn verdict(status: u16, accept_statuses: &[u16]) -> Verdict {
 /// Whether an "unavailable" answer may be this one message's fault: a 500 often is. Wrong or
 /// refused credentials, a wrong or moved URL and an announced maintenance never are.
 pub(crate) fn is_about_the_message(status: u16, asks_for_a_pause: bool) -> bool {
-    !matches!(status, 401 | 403 | 407 | 100..=199 | 300..=399)
-        && !(status == 503 && asks_for_a_pause)
+    match status {
+        401 | 403 | 407 | 100..=199 | 300..=399 => false,
+        503 => !asks_for_a_pause,
+        _ => true,
+    }
 }
 
 /// The pause that a `Retry-After` asks for, in seconds or as a date; at most an hour.
