@@ -2,7 +2,7 @@
 
 use hub_store::messages::MessageState;
 
-use crate::world::{World, device, fact, files_in, http_in, order, order_fact, reading};
+use crate::world::{World, device, fact, files_in, files_out, http_in, order, order_fact, reading};
 
 #[tokio::test]
 async fn findings_name_the_line_and_the_rest_is_applied() {
@@ -188,4 +188,32 @@ async fn what_is_no_document_at_all_is_invalid_and_the_next_goes_on() {
         MessageState::Processed
     );
     assert_eq!(world.estate("north").await, good.facts);
+}
+
+#[tokio::test]
+async fn a_reading_that_a_partners_format_cannot_say_does_not_take_the_others_with_it() {
+    let body = [
+        files_in("north", "in", "format = \"json\"\nunknown_devices = \"create\""),
+        files_out("north", "out"),
+        "[outbound.tell]\nenterprise = \"north\"\non = [\"meter_readings.accepted\"]\nformat = \"cim\"\nto = [\"out\"]\n".to_owned(),
+    ];
+    let world = World::of_north(&body.concat()).await;
+    // XML has no way to write this character.
+    let bad = reading("M1", 2, "2").replace("\"value\"", "\"source\":\"a\\u0001\",\"value\"");
+    let unsaid = reading("M1", 3, "3").replace("\"3\"", "null");
+    let text = [reading("M1", 1, "1"), bad, unsaid, reading("M1", 4, "4")].concat();
+    world.drop_file("in", "day.jsonl", &text).await;
+    world.idle().await;
+
+    let message = world.message("day.jsonl").await;
+    assert_eq!((message.applied, message.rejected), (4, 0));
+    let findings = world.findings(message.id).await;
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0].code, "not_published");
+    assert_eq!(findings[0].field.as_deref(), Some("source"));
+    let files = world.files("out");
+    assert_eq!(files.len(), 1);
+    let document = std::fs::read_to_string(&files[0]).expect("the disk works");
+    assert_eq!(document.matches("<timeStamp>").count(), 3, "{document}");
+    assert!(document.contains("2.5.259"), "{document}");
 }
