@@ -97,7 +97,7 @@ impl Bench {
                 .db
                 .write(move |tx| {
                     let start = cpu_time();
-                    let mut applier = Applier::new(scope);
+                    let mut applier = Applier::new(scope.clone());
                     for (place, record) in &chunk {
                         applier.apply(tx, place, record)?;
                     }

@@ -162,8 +162,12 @@ pub fn all<T>(
     Ok(found)
 }
 
-/// Work inside a transaction.
-pub type Job = Box<dyn FnOnce(&mut dyn Tx) -> Result<(), StoreError> + Send>;
+/// Reading inside a transaction.
+pub type ReadJob = Box<dyn FnOnce(&mut dyn Tx) -> Result<(), StoreError> + Send>;
+
+/// Writing inside a transaction. It may be run again from its beginning after its changes were
+/// taken back, so it must not use up what it needs.
+pub type WriteJob = Box<dyn FnMut(&mut dyn Tx) -> Result<(), StoreError> + Send>;
 
 /// A database.
 #[async_trait]
@@ -173,13 +177,13 @@ pub trait Database: Send + Sync {
     ///
     /// # Errors
     /// The job failed, or the commit did; nothing of it is stored then.
-    async fn write(&self, job: Job) -> Result<(), StoreError>;
+    async fn write(&self, job: WriteJob) -> Result<(), StoreError>;
 
     /// Runs a job that only reads, on a consistent snapshot.
     ///
     /// # Errors
     /// The job failed.
-    async fn read(&self, job: Job) -> Result<(), StoreError>;
+    async fn read(&self, job: ReadJob) -> Result<(), StoreError>;
 }
 
 /// A shared database with typed jobs.
@@ -197,13 +201,18 @@ impl Db {
     ///
     /// # Errors
     /// The job failed, or the commit did.
-    pub async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
+    pub async fn write<T, F>(&self, mut job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
+        F: FnMut(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
     {
-        let (slot, job) = typed(job);
-        self.0.write(job).await?;
+        let slot = Slot::default();
+        let filled = Arc::clone(&slot);
+        self.0
+            .write(Box::new(move |tx| {
+                job(tx).map(|value| fill(&filled, value))
+            }))
+            .await?;
         take(&slot)
     }
 
@@ -216,27 +225,21 @@ impl Db {
         T: Send + 'static,
         F: FnOnce(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
     {
-        let (slot, job) = typed(job);
-        self.0.read(job).await?;
+        let slot = Slot::default();
+        let filled = Arc::clone(&slot);
+        self.0
+            .read(Box::new(move |tx| {
+                job(tx).map(|value| fill(&filled, value))
+            }))
+            .await?;
         take(&slot)
     }
 }
 
 type Slot<T> = Arc<Mutex<Option<T>>>;
 
-fn typed<T, F>(job: F) -> (Slot<T>, Job)
-where
-    T: Send + 'static,
-    F: FnOnce(&mut dyn Tx) -> Result<T, StoreError> + Send + 'static,
-{
-    let slot: Slot<T> = Arc::default();
-    let filled = Arc::clone(&slot);
-    let job = Box::new(move |tx: &mut dyn Tx| {
-        let value = job(tx)?;
-        *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-        Ok(())
-    });
-    (slot, job)
+fn fill<T>(slot: &Slot<T>, value: T) {
+    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
 }
 
 fn take<T>(slot: &Slot<T>) -> Result<T, StoreError> {

@@ -199,12 +199,12 @@ async fn register(
 ) -> Result<BTreeMap<String, EnterpriseId>, EngineError> {
     let configured: Vec<_> = config.enterprises.values().cloned().collect();
     let known = store.db().write(move |tx| {
-        let known =
-            |wanted: Enterprise| Ok((enterprise::ensure(tx, &wanted.name, &wanted.zone)?, wanted));
-        configured
-            .into_iter()
-            .map(known)
-            .collect::<Result<Vec<_>, StoreError>>()
+        let known = |wanted: &Enterprise| {
+            let known = enterprise::ensure(tx, &wanted.name, &wanted.zone)?;
+            Ok((known, wanted.clone()))
+        };
+        let known: Result<Vec<_>, StoreError> = configured.iter().map(known).collect();
+        known
     });
     let mut ids = BTreeMap::new();
     for (known, wanted) in known.await? {

@@ -254,7 +254,7 @@ impl Store {
         self.db
             .write(move |tx| {
                 let tracer = Tracer { ids: &ids, now };
-                for (id, message) in deliveries {
+                for &(id, message) in &deliveries {
                     let sql = "UPDATE delivery SET state = 1 WHERE id = ?1 AND state = 0";
                     if tx.execute(sql, &[id.0.into()])? == 1 {
                         tracer.row(tx, message, Some(id), Step::Sending, None)?;

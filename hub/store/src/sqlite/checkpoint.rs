@@ -1,7 +1,7 @@
 //! Moves the write-ahead log into the database file, off the writer's path.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -14,21 +14,20 @@ use crate::StoreError;
 
 /// How often the log is looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Log pages above which the checkpointer works: smaller logs cost more syncs than they save.
-const CHECKPOINT_PAGES: u64 = 2_000;
-/// Log pages above which the writer itself stops to empty the log, so that it cannot grow without
-/// bound under a load that never pauses (256 MiB of 4 KiB pages).
-const MAX_LOG_PAGES: u64 = 65_536;
+/// Log pages above which the writer itself begins the log anew, so that it cannot grow without bound
+/// under a load that never pauses (64 MiB of 4 KiB pages). The file keeps its length: writing over
+/// what is there syncs faster than growing.
+const MAX_LOG_PAGES: i64 = 16_384;
 
-/// Size of the log in pages, as the checkpointer last saw it.
+/// Pages in the log, as the checkpointer last saw it.
 #[derive(Clone, Default)]
-pub(super) struct WalSize(Arc<AtomicU64>);
+pub(super) struct WalSize(Arc<AtomicI64>);
 
 impl WalSize {
-    /// Empties an overgrown log, on the writer's own connection.
+    /// Begins an overgrown log anew, on the writer's own connection.
     pub(super) fn restart_if_too_large(&self, writer: &Connection) {
         if self.0.load(Ordering::Relaxed) > MAX_LOG_PAGES {
-            let _ = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
             self.0.store(0, Ordering::Relaxed);
         }
     }
@@ -43,21 +42,15 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     pub(super) fn start(path: &Path, wal: WalSize) -> Result<Self, StoreError> {
         let connection = connection::open_writer(path, SqliteOptions::default())?;
-        let log = path.with_file_name(format!(
-            "{}-wal",
-            path.file_name().unwrap_or_default().to_string_lossy()
-        ));
         let (stop, stopped) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("store-checkpoint".into())
             .spawn(move || {
                 while stopped.recv_timeout(INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    let pages = std::fs::metadata(&log).map_or(0, |log| log.len() / 4_096);
-                    wal.0.store(pages, Ordering::Relaxed);
-                    if pages > CHECKPOINT_PAGES {
-                        let _ =
-                            connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-                    }
+                    // Columns: whether it was held up, pages in the log, pages moved.
+                    let moved = connection
+                        .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1));
+                    wal.0.store(moved.unwrap_or(0), Ordering::Relaxed);
                 }
             })
             .expect("the process can start a thread at start-up");

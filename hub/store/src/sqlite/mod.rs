@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::db::{Database, Job};
+use crate::db::{Database, ReadJob, WriteJob};
 use crate::{StoreError, schema};
 
 /// An open SQLite database.
@@ -47,11 +47,11 @@ impl Sqlite {
 
 #[async_trait]
 impl Database for Sqlite {
-    async fn write(&self, job: Job) -> Result<(), StoreError> {
+    async fn write(&self, job: WriteJob) -> Result<(), StoreError> {
         self.writer.write(job).await
     }
 
-    async fn read(&self, job: Job) -> Result<(), StoreError> {
+    async fn read(&self, job: ReadJob) -> Result<(), StoreError> {
         self.readers.read(job).await
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::{self, SqliteTx};
 use crate::StoreError;
-use crate::db::Job;
+use crate::db::ReadJob;
 
 /// Readers at a time. Each holds a connection and a thread; two cores are busy with fewer.
 const MAX_READERS: usize = 8;
@@ -28,7 +28,7 @@ impl Readers {
         }
     }
 
-    pub(super) async fn read(&self, job: Job) -> Result<(), StoreError> {
+    pub(super) async fn read(&self, job: ReadJob) -> Result<(), StoreError> {
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
             .await

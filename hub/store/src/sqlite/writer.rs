@@ -1,5 +1,6 @@
-//! The one thread that writes. It takes every job that is waiting, runs each in a savepoint of one
-//! transaction, commits once, and only then answers: one sync serves many.
+//! The one thread that writes. It takes every job that is waiting, runs them in one transaction,
+//! commits once, and only then answers: one sync serves many. If one of them fails, all are taken
+//! back and run again, each in a savepoint of its own, so that it takes nothing of the others along.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -10,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::checkpoint::WalSize;
 use super::connection::SqliteTx;
 use crate::StoreError;
-use crate::db::Job;
+use crate::db::WriteJob;
 
 /// Jobs that may wait for the writer. More would only wait longer; senders wait instead.
 const MAX_QUEUED_JOBS: usize = 4_096;
@@ -20,7 +21,7 @@ const MAX_GROUPED_JOBS: usize = 1_024;
 type Answer = oneshot::Sender<Result<(), StoreError>>;
 
 struct Request {
-    job: Job,
+    job: WriteJob,
     answer: Answer,
 }
 
@@ -42,7 +43,7 @@ impl Writer {
         }
     }
 
-    pub(super) async fn write(&self, job: Job) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, job: WriteJob) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue
@@ -72,36 +73,53 @@ fn run(connection: &Connection, mut requests: mpsc::Receiver<Request>, wal: &Wal
                 Err(_) => break,
             }
         }
-        commit(connection, group.drain(..));
+        commit(connection, &mut group);
         wal.restart_if_too_large(connection);
     }
 }
 
 /// Runs a group of jobs in one transaction and answers them after the commit.
-fn commit(connection: &Connection, group: impl Iterator<Item = Request>) {
+fn commit(connection: &Connection, group: &mut Vec<Request>) {
+    let together = run_together(connection, group);
+    if let Ok(()) = together {
+        group
+            .drain(..)
+            .for_each(|request| answer(request.answer, Ok(())));
+        return;
+    }
+    let _ = connection.execute_batch("ROLLBACK");
+    run_apart(connection, group.drain(..));
+}
+
+/// Savepoints cost a copy of each page a job touches, so the first try does without.
+fn run_together(connection: &Connection, group: &mut [Request]) -> Result<(), StoreError> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    for request in group {
+        run_job(connection, &mut request.job)?;
+    }
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}
+
+/// Runs each job in a savepoint, so that one that fails takes back its own changes only.
+fn run_apart(connection: &Connection, group: impl Iterator<Item = Request>) {
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         let reason = error.to_string();
         group.for_each(|request| answer(request.answer, Err(StoreError::Database(reason.clone()))));
         return;
     }
     let mut done: Vec<Answer> = Vec::new();
-    for Request {
-        job,
-        answer: waiting,
-    } in group
-    {
+    for mut request in group {
         // SQLite ends the whole transaction on some errors (disk full, I/O): what the group did is
         // gone, the COMMIT below fails for all of it, and nothing more may run outside of it.
         let outcome = if connection.is_autocommit() {
-            Err(StoreError::Database(
-                "the transaction was rolled back".into(),
-            ))
+            Err(rolled_back())
         } else {
-            run_in_savepoint(connection, job)
+            run_in_savepoint(connection, &mut request.job)
         };
         match outcome {
-            Ok(()) => done.push(waiting),
-            Err(error) => answer(waiting, Err(error)),
+            Ok(()) => done.push(request.answer),
+            Err(error) => answer(request.answer, Err(error)),
         }
     }
     match connection.execute_batch("COMMIT") {
@@ -116,22 +134,28 @@ fn commit(connection: &Connection, group: impl Iterator<Item = Request>) {
     }
 }
 
-/// A failed or panicking job takes back its own changes and nobody else's.
-fn run_in_savepoint(connection: &Connection, job: Job) -> Result<(), StoreError> {
-    savepoint(connection, "SAVEPOINT job")?;
-    let outcome =
-        catch_unwind(AssertUnwindSafe(|| job(&mut SqliteTx(connection)))).unwrap_or_else(|_| {
-            Err(StoreError::Contradiction(
-                "a store job panicked; see the log".into(),
-            ))
-        });
+fn rolled_back() -> StoreError {
+    StoreError::Database("the transaction was rolled back".into())
+}
+
+/// Runs a job. A panic is a failure, and so is a transaction that SQLite ended meanwhile.
+fn run_job(connection: &Connection, job: &mut WriteJob) -> Result<(), StoreError> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| job(&mut SqliteTx(connection))));
+    let panicked = || StoreError::Contradiction("a store job panicked; see the log".into());
+    let outcome = outcome.unwrap_or_else(|_| Err(panicked()));
     if connection.is_autocommit() {
-        return outcome.and(Err(StoreError::Database(
-            "the transaction was rolled back".into(),
-        )));
+        outcome.and(Err(rolled_back()))
+    } else {
+        outcome
     }
-    match outcome {
+}
+
+/// A failed or panicking job takes back its own changes and nobody else's.
+fn run_in_savepoint(connection: &Connection, job: &mut WriteJob) -> Result<(), StoreError> {
+    savepoint(connection, "SAVEPOINT job")?;
+    match run_job(connection, job) {
         Ok(()) => savepoint(connection, "RELEASE job"),
+        Err(error) if connection.is_autocommit() => Err(error),
         Err(error) => {
             savepoint(connection, "ROLLBACK TO job")?;
             savepoint(connection, "RELEASE job")?;

@@ -75,7 +75,7 @@ impl Client {
         let outcome = self
             .db
             .write(move |tx| {
-                let mut applier = Applier::new(scope);
+                let mut applier = Applier::new(scope.clone());
                 for (line, record) in (1..).zip(&records) {
                     applier.apply(tx, &Place::at(100 * line, line), record)?;
                 }

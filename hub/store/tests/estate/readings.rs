@@ -328,7 +328,7 @@ async fn a_chunk_that_is_rolled_back_leaves_nothing() {
     let failed: Result<(), _> = client
         .db
         .write(move |tx| {
-            let mut applier = Applier::new(scope);
+            let mut applier = Applier::new(scope.clone());
             applier.apply(tx, &Place::at(0, 1), &sent)?;
             applier.finish(tx)?;
             Err(StoreError::Damaged("on purpose".into()))
