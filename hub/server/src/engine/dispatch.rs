@@ -10,6 +10,7 @@ use hub_store::messages::{DeliveryOutcome, PendingDelivery};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use super::book::{Book, Report};
 use super::intake::random;
 use super::lanes::Lanes;
 use super::send::{EndpointHealth, attempt, forget, judge};
@@ -50,13 +51,6 @@ pub(super) async fn run(hub: Hub, entry: SinkEntry) {
     Dispatcher::new(hub, entry, sink).run().await;
 }
 
-/// What came of one attempt.
-struct Report {
-    delivery: PendingDelivery,
-    outcome: DeliveryOutcome,
-    health: EndpointHealth,
-}
-
 struct Dispatcher {
     hub: Hub,
     entry: SinkEntry,
@@ -65,7 +59,11 @@ struct Dispatcher {
     clock: SteadyClock,
     circuit: Circuit,
     bucket: Option<TokenBucket>,
+    /// What is being sent.
     attempts: JoinSet<Report>,
+    /// What was sent. Its lanes wait until that is on disk: after a restart the older delivery
+    /// would be sent behind the newer one.
+    book: Book,
     /// Everything up to this delivery was looked at once.
     newest: Option<MessageId>,
     /// Where the slow second look stands, for what was released or left in the store.
@@ -85,6 +83,7 @@ impl Dispatcher {
             sink,
             lanes: Lanes::default(),
             attempts: JoinSet::new(),
+            book: Book::default(),
             newest: None,
             sweep: None,
             next_sweep: tokio::time::Instant::now() + IDLE_POLL,
@@ -101,12 +100,19 @@ impl Dispatcher {
                 continue;
             }
             let wait = self.start_attempts();
+            self.book.write(&self.hub);
             look = tokio::select! {
                 () = self.hub.stop.cancelled() => false,
-                Some(report) = self.attempts.join_next(), if !self.attempts.is_empty() => {
-                    self.take_report(report).await;
+                Some(report) = self.attempts.join_next() => {
+                    self.sent(report);
                     while let Some(report) = self.attempts.try_join_next() {
-                        self.take_report(report).await;
+                        self.sent(report);
+                    }
+                    false
+                }
+                Some(reports) = self.book.written() => {
+                    for report in reports {
+                        self.conclude(report).await;
                     }
                     self.lanes.len() < PAGE
                 }
@@ -119,7 +125,11 @@ impl Dispatcher {
             }
         }
         while let Some(report) = self.attempts.join_next().await {
-            self.take_report(report).await;
+            self.sent(report);
+        }
+        self.book.write(&self.hub);
+        while self.book.written().await.is_some() {
+            self.book.write(&self.hub);
         }
     }
 
@@ -237,40 +247,38 @@ impl Dispatcher {
     }
 
     fn start(&mut self, delivery: PendingDelivery, is_probe: bool) {
+        self.book.begun(delivery.id, delivery.message_id);
         let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
         let clock = self.clock;
         self.attempts.spawn(async move {
             let result = attempt(&hub, &sink, &delivery).await;
             let now = clock.now();
             let (outcome, health) = judge(result, &delivery, policy, is_probe, now, random());
-            // Until the outcome is on disk the lane must not go on: a restart would send the older
-            // delivery after the newer one.
-            while let Err(problem) = hub.store.settle(&delivery, outcome.clone()).await {
-                warn!(delivery_id = %delivery.id, %problem, "outcome of an attempt cannot be stored yet");
-                if !hub.pause(STORE_PAUSE).await {
-                    break;
-                }
+            Report {
+                delivery,
+                outcome,
+                health,
             }
-            if !matches!(outcome, DeliveryOutcome::Failed { .. }) {
-                forget(&hub, &delivery).await;
-            }
-            Report { delivery, outcome, health }
         });
     }
 
-    async fn take_report(&mut self, report: Result<Report, tokio::task::JoinError>) {
+    fn sent(&mut self, report: Result<Report, tokio::task::JoinError>) {
         // Sinks that panic are caught in the attempt; this would be a defect of the engine itself.
-        let Ok(Report {
-            mut delivery,
-            outcome,
-            health,
-        }) = report
-        else {
+        let Ok(report) = report else {
             error!(sink = %self.entry.name, "an attempt to deliver failed on its own account; this is a defect");
             return;
         };
-        self.judge_endpoint(&health, &outcome);
-        match outcome {
+        self.judge_endpoint(&report.health, &report.outcome);
+        self.book.ended(report);
+    }
+
+    /// What came of an attempt is on disk: its lane goes on.
+    async fn conclude(&mut self, report: Report) {
+        let mut delivery = report.delivery;
+        if !matches!(report.outcome, DeliveryOutcome::Failed { .. }) {
+            forget(&self.hub, &delivery).await;
+        }
+        match report.outcome {
             DeliveryOutcome::Delivered { .. } => self.next_of_lane(&delivery).await,
             DeliveryOutcome::Failed { due, counts, .. } => {
                 delivery.due = due;

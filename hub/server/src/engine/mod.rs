@@ -4,6 +4,7 @@
 //! ([`process`]), one task per sink delivers in lanes ([`dispatch`]). They share nothing but the
 //! store and wake-up calls: whatever is lost with a process is found again in the store.
 
+mod book;
 mod decode;
 mod dispatch;
 mod intake;

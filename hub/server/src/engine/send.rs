@@ -54,9 +54,6 @@ pub(super) async fn attempt(
     sink: &Arc<dyn Sink>,
     delivery: &PendingDelivery,
 ) -> Result<String, NotSent> {
-    hub.store
-        .mark_sending(vec![(delivery.id, delivery.message_id)])
-        .await?;
     let message = OutgoingMessage {
         message_id: delivery.id,
         correlation_id: delivery.message_id,

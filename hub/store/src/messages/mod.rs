@@ -2,6 +2,7 @@
 //! one message.
 
 mod apply;
+mod attempts;
 mod inbox;
 mod outbox;
 mod queries;
@@ -14,6 +15,7 @@ use hub_core::files::Files;
 use hub_core::{Clock, IdGenerator, MessageId};
 
 pub use apply::{AppliedChunk, Change, Chunk, Ending, NewDelivery, NewPart, Publication, Publish};
+pub use attempts::{Attempts, EndedAttempt};
 pub use inbox::{Acceptance, NewMessage, OpenMessage};
 pub use outbox::{DeliveryBody, DeliveryOutcome, DeliveryState, PendingDelivery};
 pub use queries::{

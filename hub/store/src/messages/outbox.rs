@@ -10,7 +10,7 @@ use super::Store;
 use super::trace::{Step, Tracer};
 use crate::StoreError;
 use crate::content::Hash;
-use crate::db::{Row, Tx, all, first};
+use crate::db::{Row, all, first};
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -242,46 +242,6 @@ impl Store {
             .await
     }
 
-    /// Marks deliveries as taken by the dispatcher.
-    ///
-    /// # Errors
-    /// The database refused.
-    pub async fn mark_sending(
-        &self,
-        deliveries: Vec<(MessageId, MessageId)>,
-    ) -> Result<(), StoreError> {
-        let (ids, now) = (self.ids.clone(), self.clock.now());
-        self.db
-            .write(move |tx| {
-                let tracer = Tracer { ids: &ids, now };
-                for &(id, message) in &deliveries {
-                    let sql = "UPDATE delivery SET state = 1 WHERE id = ?1 AND state = 0";
-                    if tx.execute(sql, &[id.0.into()])? == 1 {
-                        tracer.row(tx, message, Some(id), Step::Sending, None)?;
-                    }
-                }
-                Ok(())
-            })
-            .await
-    }
-
-    /// Records what came of an attempt. The delivery may have been released or discarded by an
-    /// operator meanwhile; the outcome stands in the trace all the same.
-    ///
-    /// # Errors
-    /// The database refused.
-    pub async fn settle(
-        &self,
-        delivery: &PendingDelivery,
-        outcome: DeliveryOutcome,
-    ) -> Result<(), StoreError> {
-        let (ids, now) = (self.ids.clone(), self.clock.now());
-        let (id, message) = (delivery.id, delivery.message_id);
-        self.db
-            .write(move |tx| settle(tx, Tracer { ids: &ids, now }, id, message, &outcome))
-            .await
-    }
-
     /// A body that did not come with its delivery.
     ///
     /// # Errors
@@ -469,50 +429,3 @@ pub(super) const BODY_OWN: i64 = 0;
 pub(super) const BODY_MESSAGE: i64 = 1;
 /// The body is made of the parts of its message and route.
 pub(super) const BODY_PARTS: i64 = 2;
-
-fn settle(
-    tx: &mut dyn Tx,
-    tracer: Tracer<'_>,
-    id: MessageId,
-    message: MessageId,
-    outcome: &DeliveryOutcome,
-) -> Result<(), StoreError> {
-    let now = tracer.now.micros();
-    let (step, note) = match outcome {
-        DeliveryOutcome::Delivered { note } => {
-            let sql = "UPDATE delivery SET state = 2, attempts = attempts + 1, finished_at = ?2, note = ?3 \
-                       WHERE id = ?1 AND state IN (0, 1)";
-            tx.execute(sql, &[id.0.into(), now.into(), note.into()])?;
-            (Step::Delivered, note)
-        }
-        DeliveryOutcome::Failed { note, due, counts } => {
-            let sql = "UPDATE delivery SET state = 0, attempts = attempts + ?2, due_at = ?3, note = ?4 \
-                       WHERE id = ?1 AND state IN (0, 1)";
-            tx.execute(
-                sql,
-                &[
-                    id.0.into(),
-                    i64::from(*counts).into(),
-                    due.micros().into(),
-                    note.into(),
-                ],
-            )?;
-            (Step::AttemptFailed, note)
-        }
-        DeliveryOutcome::Parked { note } => {
-            let sql = "UPDATE delivery SET state = 3, attempts = attempts + 1, finished_at = ?2, note = ?3 \
-                       WHERE id = ?1 AND state IN (0, 1)";
-            tx.execute(sql, &[id.0.into(), now.into(), note.into()])?;
-            (Step::Parked, note)
-        }
-    };
-    tracer.row(
-        tx,
-        message,
-        Some(id),
-        step,
-        Some(note)
-            .filter(|note| !note.is_empty())
-            .map(String::as_str),
-    )
-}

@@ -1,6 +1,7 @@
 //! The life of messages and deliveries in the store.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hub_core::ManualClock;
@@ -269,10 +270,18 @@ async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
     let heads: Vec<_> = open.iter().map(|d| d.is_head).collect();
     assert_eq!(heads, [true, false, true]);
     let note = "refused".to_owned();
-    store
-        .settle(&open[0], DeliveryOutcome::Parked { note })
-        .await
-        .unwrap();
+    let attempts = Attempts {
+        begun: vec![(open[0].id, open[0].message_id)],
+        ended: vec![EndedAttempt {
+            delivery: open[0].id,
+            message: open[0].message_id,
+            outcome: DeliveryOutcome::Parked { note },
+        }],
+    };
+    store.record_attempts(Arc::new(attempts)).await.unwrap();
+    let trace = store.trace(open[0].message_id, 10).await.unwrap();
+    let steps: Vec<_> = trace.iter().map(|row| row.step).collect();
+    assert!(steps.ends_with(&[Step::Sending, Step::Parked]), "{steps:?}");
     let ids = |list: Vec<PendingDelivery>| list.into_iter().map(|d| d.id).collect::<Vec<_>>();
     assert_eq!(
         ids(store.open_deliveries("out", None, 10, true).await.unwrap()),
