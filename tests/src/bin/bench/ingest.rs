@@ -1,8 +1,9 @@
 //! Large files: from the rename into the drop folder to the last reading committed and synced.
 
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use hub_core::{Clock, SystemClock};
 use mapping_csv::synthetic::{MAPPING, Order};
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::hub_process::HubProcess;
@@ -79,8 +80,11 @@ struct Case {
     what: &'static str,
     format: &'static str,
     bar: Bar,
-    limit: (&'static str, fn(&Path, u64) -> Outcome<f64>),
+    limit: (&'static str, Probe),
 }
+
+/// Reads a document of so many readings without a hub; the readings per second.
+type Probe = fn(&Path, u64) -> Outcome<f64>;
 
 impl Case {
     async fn run(
@@ -191,7 +195,7 @@ async fn drop_and_wait(
     // On disk before it is dropped: how fast the partner's bytes get there is not the hub's doing.
     std::fs::copy(&document.path, &hidden)?;
     std::fs::File::open(&hidden)?.sync_all()?;
-    let (begun, dropped) = (Instant::now(), SystemTime::now());
+    let (begun, dropped) = (Instant::now(), SystemClock.now());
     std::fs::rename(&hidden, &name)?;
     let done = watch.message_done().await?;
     let took = begun.elapsed();
@@ -203,8 +207,8 @@ async fn drop_and_wait(
         )
         .into());
     }
-    let dropped = i64::try_from(dropped.duration_since(UNIX_EPOCH)?.as_micros())?;
-    let accepting = Duration::from_micros((done.accepted - dropped).max(0).cast_unsigned());
+    let accepting = (done.accepted - dropped.micros()).max(0);
+    let accepting = Duration::from_micros(accepting.cast_unsigned());
     Ok(Run {
         took,
         accepting,

@@ -134,10 +134,10 @@ async fn read_accepted(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io:
         if stream.read_buf(answer).await? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        if let Some(whole) = message_len(answer) {
-            if answer.len() >= whole {
-                break whole;
-            }
+        if let Some(whole) = message_len(answer)
+            && answer.len() >= whole
+        {
+            break whole;
         }
         if answer.len() > MAX_ANSWER_BYTES {
             return Err(std::io::Error::other("the answer is too long"));
