@@ -53,6 +53,26 @@ pub(crate) enum Memory {
     Now,
 }
 
+/// Time that all threads of a process have spent on the cores so far, in seconds.
+///
+/// # Errors
+/// The process is gone.
+pub(crate) fn cpu_seconds(hub: &HubProcess) -> Outcome<f64> {
+    let pid = hub.pid().ok_or("the hub is gone")?;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // After the name in brackets: state, and 10 numbers before the user's and the system's time.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = rest
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+}
+
+/// The kernel's unit of time for users (`USER_HZ`), the same on all Linux machines of our kind.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// A connection to the hub's database that only reads.
 pub(crate) struct Watch(Connection);
 

@@ -95,19 +95,23 @@ impl Case {
         report: &mut Report,
     ) -> Outcome<()> {
         let (mut figure, mut limit) = (Samples::default(), Samples::default());
-        let mut accepting = Vec::new();
+        let (mut accepting, mut cpu, mut peak) =
+            (Samples::default(), Samples::default(), Samples::default());
         for number in 1..=options.runs() {
             limit.push((self.limit.1)(&document.path, document.readings)?);
             let run = ingest(corpus.folder(), self.format, document).await?;
             figure.push(document.readings as f64 / run.took.as_secs_f64());
             progress(&format!(
-                "{}: run {number}: {:?}, of it {:?} until accepted; peak {:.0} MiB",
+                "{}: run {number}: {:?}, of it {:?} until accepted; {:.2} s on the cores; peak {:.0} MiB",
                 self.what,
                 run.took,
                 run.accepting,
+                run.cpu,
                 run.peak / 1_048_576.0
             ));
             accepting.push(run.accepting.as_secs_f64() / run.took.as_secs_f64());
+            cpu.push(run.cpu / run.took.as_secs_f64());
+            peak.push(run.peak / 1_048_576.0);
         }
         report.add(Line {
             what: self.what.to_owned(),
@@ -116,10 +120,13 @@ impl Case {
             bar: self.bar,
             limit: Some((self.limit.0.to_owned(), limit)),
         });
-        let share = accepting.iter().sum::<f64>() / accepting.len() as f64 * 100.0;
         report.note(format!(
-            "{}: {share:.0} % of the time passes until the file is accepted (found, hashed, synced, claimed).",
-            self.what
+            "{}: {:.0} % of the time passes until the file is accepted (found, hashed, synced, claimed); {:.1} \
+             cores are busy on average; peak memory {:.0} MiB.",
+            self.what,
+            accepting.median() * 100.0,
+            cpu.median(),
+            peak.median()
         ));
         Ok(())
     }
@@ -131,6 +138,8 @@ struct Run {
     took: Duration,
     /// From the rename to the claim.
     accepting: Duration,
+    /// Time spent on the cores in all, in seconds.
+    cpu: f64,
     /// Most memory that was resident, in bytes.
     peak: f64,
 }
@@ -188,6 +197,7 @@ async fn drop_and_wait(
     document: &Document,
 ) -> Outcome<Run> {
     let watch = Watch::open(config)?;
+    let cpu = hub::cpu_seconds(hub)?;
     let (hidden, name) = (
         config.root().join("in/.upload"),
         config.root().join("in/upload.dat"),
@@ -212,6 +222,7 @@ async fn drop_and_wait(
     Ok(Run {
         took,
         accepting,
+        cpu: hub::cpu_seconds(hub)? - cpu,
         peak: hub::memory(hub, Memory::Peak)?,
     })
 }

@@ -14,6 +14,8 @@ use crate::Outcome;
 
 /// Longest answer.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
+/// Pause before a message is sent again that could not be taken.
+const AGAIN: Duration = Duration::from_millis(2);
 
 /// What to send.
 #[derive(Debug, Clone)]
@@ -108,9 +110,14 @@ impl Load {
             (self.body)(number, &mut body);
             request.clear();
             self.request(&body, &mut request);
-            let begun = Instant::now();
+            let mut begun = Instant::now();
             stream.write_all(&request).await?;
-            read_accepted(&mut stream, &mut answer).await?;
+            while !read_accepted(&mut stream, &mut answer).await? {
+                // The hub is ready, but this source not yet connected.
+                tokio::time::sleep(AGAIN).await;
+                begun = Instant::now();
+                stream.write_all(&request).await?;
+            }
             latencies.borrow_mut().push(begun.elapsed());
         }
     }
@@ -127,8 +134,8 @@ impl Load {
     }
 }
 
-/// Reads one answer, which must be 202.
-async fn read_accepted(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<()> {
+/// Reads one answer: whether it is 202, or 503.
+async fn read_accepted(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io::Result<bool> {
     answer.clear();
     let whole = loop {
         if stream.read_buf(answer).await? == 0 {
@@ -143,8 +150,10 @@ async fn read_accepted(stream: &mut TcpStream, answer: &mut Vec<u8>) -> std::io:
             return Err(std::io::Error::other("the answer is too long"));
         }
     };
-    if answer.len() == whole && answer.starts_with(b"HTTP/1.1 202") {
-        return Ok(());
+    match answer.get(..12) {
+        Some(b"HTTP/1.1 202") if answer.len() == whole => return Ok(true),
+        Some(b"HTTP/1.1 503") if answer.len() == whole => return Ok(false),
+        _ => {}
     }
     let text = String::from_utf8_lossy(answer).into_owned();
     Err(std::io::Error::other(format!("not accepted: {text}")))

@@ -20,7 +20,7 @@ use crate::report::{Bar, Line, Report, Samples, Unit, progress};
 
 const MESSAGES: Unit = Unit::PerSecond("messages");
 /// Connections of the sender, one request under way on each.
-pub(crate) const CONNECTIONS: usize = 128;
+pub(crate) const CONNECTIONS: usize = 256;
 /// Messages of a run over HTTP.
 const COUNT: u64 = 50_000;
 
@@ -109,8 +109,9 @@ pub(crate) async fn run(options: &Options, corpus: &Corpus, report: &mut Report)
         let (half, most) = (taken.half.median() * 1e3, taken.most.median() * 1e3);
         report.note(format!(
             "{}: half of the 202s come within {half:.1} ms, 99 in 100 within {most:.1} ms, with \
-             {CONNECTIONS} requests under way.",
-            way.what
+             {CONNECTIONS} requests under way; a message costs the hub {:.0} µs on a core.",
+            way.what,
+            taken.cpu.median() * 1e6
         ));
     }
     report.note(format!(
@@ -127,18 +128,27 @@ struct Taken {
     accepted: Samples,
     half: Samples,
     most: Samples,
+    /// Seconds on a core for each message.
+    cpu: Samples,
 }
 
 impl Taken {
     fn add(&mut self, way: &Way, number: usize, run: Run) {
         progress(&format!(
-            "{}: run {number}: {:.0}/s delivered, {:.0}/s accepted, 202 within {:?} (p50), {:?} (p99)",
-            way.what, run.delivered, run.accepted, run.half, run.most
+            "{}: run {number}: {:.0}/s delivered, {:.0}/s accepted, 202 within {:?} (p50), {:?} (p99), \
+             {:.0} µs on a core each",
+            way.what,
+            run.delivered,
+            run.accepted,
+            run.half,
+            run.most,
+            run.cpu * 1e6
         ));
         self.delivered.push(run.delivered);
         self.accepted.push(run.accepted);
         self.half.push(run.half.as_secs_f64());
         self.most.push(run.most.as_secs_f64());
+        self.cpu.push(run.cpu);
     }
 }
 
@@ -150,15 +160,17 @@ struct Run {
     accepted: f64,
     half: Duration,
     most: Duration,
+    cpu: f64,
 }
 
 impl Run {
-    fn new(count: u64, sent: &Sent, took: Duration) -> Self {
+    fn new(count: u64, sent: &Sent, took: Duration, cpu_seconds: f64) -> Self {
         Self {
             delivered: count as f64 / took.as_secs_f64(),
             accepted: count as f64 / sent.took.as_secs_f64(),
             half: sent.percentile(50),
             most: sent.percentile(99),
+            cpu: cpu_seconds / count as f64,
         }
     }
 }
@@ -242,8 +254,9 @@ async fn over_http(disk: &Path, way: &Way, count: u64) -> Outcome<Run> {
             receiver.repeated()
         ));
     }
+    let cpu = hub::cpu_seconds(&hub)?;
     hub.stop().await;
-    Ok(Run::new(count, &sent, took))
+    Ok(Run::new(count, &sent, took, cpu))
 }
 
 async fn as_files(disk: &Path, way: &Way, count: u64) -> Outcome<Run> {
@@ -259,8 +272,9 @@ async fn as_files(disk: &Path, way: &Way, count: u64) -> Outcome<Run> {
     if files != count {
         return Err(format!("{files} files were delivered, not {count}").into());
     }
+    let cpu = hub::cpu_seconds(&hub)?;
     hub.stop().await;
-    Ok(Run::new(count, &sent, took))
+    Ok(Run::new(count, &sent, took, cpu))
 }
 
 /// Waits until the store knows of every delivery, and looks whether it knows of all.
