@@ -2,7 +2,7 @@
 
 /// Longest row. A wide row of 100 values with qualities has 2 KB; an unclosed quote must not
 /// swallow the file. A row beyond it is a finding, and reading goes on at the next line.
-pub const MAX_RECORD_BYTES: usize = 1 << 20;
+pub const MAX_RECORD_BYTES: usize = 256 << 10;
 
 /// Most cells of a row: Excel's own limit.
 pub const MAX_COLUMNS: usize = 16_384;

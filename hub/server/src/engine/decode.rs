@@ -6,6 +6,7 @@ use hub_model::mapping::{Decode, Halt, Payload, Records};
 use hub_model::{Finding, Place, Record, Severity};
 
 use crate::config::{Inbound, Reject};
+use crate::pipeline::Part;
 
 /// What a decoder yielded for (a part of) a message.
 #[derive(Default)]
@@ -25,6 +26,7 @@ impl Decoded {
         self.records.iter().map(|(_, record)| record.count()).sum()
     }
 
+    /// How many records could not be read.
     pub(super) fn rejects(&self) -> u64 {
         self.findings.iter().map(|finding| finding.rejects).sum()
     }
@@ -36,6 +38,25 @@ impl Decoded {
                 .findings
                 .iter()
                 .any(|finding| finding.severity == Severity::Fatal)
+    }
+
+    /// Takes out the first `most` items. Returns how many there were.
+    pub(super) fn skip(&mut self, most: u64) -> u64 {
+        let records = most.min(self.records.len() as u64);
+        let findings = (most - records).min(self.findings.len() as u64);
+        let index = |items| usize::try_from(items).unwrap_or(0);
+        self.records.drain(..index(records));
+        self.findings.drain(..index(findings));
+        records + findings
+    }
+}
+
+impl From<Part> for Decoded {
+    fn from(part: Part) -> Self {
+        Self {
+            records: part.records,
+            findings: part.findings,
+        }
     }
 }
 

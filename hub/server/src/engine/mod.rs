@@ -7,12 +7,16 @@
 mod book;
 mod decode;
 mod dispatch;
+mod forward;
+mod gather;
 mod intake;
 mod lanes;
+mod large;
 mod process;
 mod publish;
 mod send;
 mod steady;
+mod storing;
 mod wake;
 
 use std::collections::BTreeMap;

@@ -37,7 +37,10 @@ pub struct Chunk {
     pub findings: Vec<Finding>,
     /// Byte offset up to which the message is applied with this chunk, if its format can be cut.
     pub checkpoint: u64,
-    /// Records and findings that the decoder yielded so far, this chunk included.
+    /// Records and findings that the decoder yielded before this chunk.
+    pub seen_before: u64,
+    /// Records and findings that the decoder yielded so far, this chunk included. It may have
+    /// yielded more than the chunk holds: readings of a series are joined to one record.
     pub seen: u64,
     /// The message that must be done before this one may be applied: without revisions the latest
     /// message counts, so none may overtake one that the database could not take yet.
@@ -238,9 +241,8 @@ impl<'a> Application<'a> {
     /// else worked on the message meanwhile, nothing is applied twice or left out.
     fn must_fit(&self, before: &Before) -> Result<(), StoreError> {
         let chunk = self.chunk;
-        let items = (chunk.records.len() + chunk.findings.len()) as u64;
-        let begins = chunk.seen.checked_sub(items);
-        let fits = before.is_open && before.run == chunk.run && begins == Some(before.seen);
+        let begins = chunk.seen_before == before.seen;
+        let fits = before.is_open && before.run == chunk.run && begins;
         match fits && !before.must_wait {
             true => Ok(()),
             false => Err(StoreError::OutOfTurn(chunk.message)),

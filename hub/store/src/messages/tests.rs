@@ -114,6 +114,7 @@ fn chunk(message: &OpenMessage, records: Vec<(Place, Record)>, ending: Option<En
             now: NOW,
             unknown: UnknownPolicy::Create,
         },
+        seen_before: message.seen,
         seen: message.seen + records.len() as u64,
         after: None,
         records,
@@ -358,7 +359,7 @@ async fn a_chunk_is_applied_once_and_only_where_it_begins() {
     store.apply(first()).await.unwrap();
     assert!(out_of_turn(store.apply(first()).await), "the same again");
     let mut later = chunk(&message, vec![order("3")], None);
-    later.seen = 3;
+    (later.seen_before, later.seen) = (2, 3);
     assert!(out_of_turn(store.apply(later).await), "one is left out");
     let last = chunk(
         &only_open(&store).await,

@@ -154,7 +154,8 @@ impl Window {
             last: 0,
             readings: 0,
             bytes: 0,
-            usual: 0,
+            // Files that are sorted by time have one reading of each series.
+            usual: 1,
         }
     }
 

@@ -1,0 +1,56 @@
+//! What is published of messages that are not decoded: the message itself, or nothing.
+
+use hub_core::MessageId;
+use hub_store::messages::{Change, NewDelivery, Publication, Publish};
+
+use crate::config::Inbound;
+
+/// Tells nobody: for messages that are given up.
+pub(super) struct Silent;
+
+impl Publish for Silent {
+    fn publish(&self, _: MessageId, _: &[Change<'_>], _: bool) -> Publication {
+        Publication::default()
+    }
+
+    fn complete(&self, _: MessageId, _: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
+        (Vec::new(), Vec::new(), Vec::new())
+    }
+}
+
+/// Passes a message on as it is: routes with the format `opaque`.
+pub(super) struct Forward {
+    pub(super) route: Inbound,
+    pub(super) media_type: Option<String>,
+    pub(super) name: String,
+}
+
+impl Publish for Forward {
+    fn publish(&self, message: MessageId, _: &[Change<'_>], _: bool) -> Publication {
+        let extension = self
+            .name
+            .rsplit_once('.')
+            .map_or("bin", |(_, extension)| extension);
+        let delivery = |endpoint: &String| NewDelivery {
+            route: self.route.name.clone(),
+            endpoint: endpoint.clone(),
+            // Messages passed on unread have no business object, so nothing asks for an order.
+            lane: format!("message:{message}"),
+            subject: String::new(),
+            media_type: self
+                .media_type
+                .clone()
+                .unwrap_or_else(|| "application/octet-stream".into()),
+            extension: extension.to_owned(),
+            body: None,
+        };
+        Publication {
+            deliveries: self.route.to.iter().map(delivery).collect(),
+            ..Publication::default()
+        }
+    }
+
+    fn complete(&self, _: MessageId, _: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
+        (Vec::new(), Vec::new(), Vec::new())
+    }
+}
