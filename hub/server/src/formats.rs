@@ -9,6 +9,10 @@ use hub_model::Zone;
 use hub_model::mapping::{Decode, Encode};
 use mapping_cim::{CimEncoder, CimNamespace};
 use mapping_tabular::{Mapping, MappingError};
+use sha2::{Digest, Sha256};
+
+/// The version of the hub, and so of its decoders.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Every format this hub can run.
 #[must_use]
@@ -33,7 +37,31 @@ pub struct Setup<'a> {
     pub mapping: Option<&'a str>,
 }
 
-impl Setup<'_> {
+impl<'a> Setup<'a> {
+    /// With the text of a mapping file, for formats that need one.
+    #[must_use]
+    pub const fn new(zone: Zone, mapping: Option<&'a str>) -> Self {
+        Self { zone, mapping }
+    }
+
+    /// What a decoder of this format is made of, as a number. Two decoders with the same one yield
+    /// the same records of the same bytes, one by one: how far a message was decoded by the first
+    /// says where the second may go on. The version of the hub counts too, since what it yields of
+    /// a file may be mended; what a route tolerates does not, since it only judges what was yielded.
+    #[must_use]
+    pub fn fingerprint(&self, format: &str) -> i64 {
+        let mut digest = Sha256::new();
+        let mapping = self.mapping.unwrap_or_default();
+        for part in [VERSION, format, &self.zone.name(), mapping] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+        let hash: [u8; 32] = digest.finalize().into();
+        i64::from_le_bytes([
+            hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7],
+        ])
+    }
+
     fn load(&self) -> Result<Arc<Mapping>, FormatError> {
         let text = self.mapping.ok_or(FormatError::NoMapping)?;
         Ok(Arc::new(Mapping::load(text)?))

@@ -6,5 +6,6 @@ mod deliveries;
 mod findings;
 mod formats;
 mod identity;
+mod resume;
 mod tenancy;
 mod world;

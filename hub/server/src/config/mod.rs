@@ -130,6 +130,8 @@ pub struct Inbound {
     pub enterprise: String,
     /// What reads them; `None` passes the content on as it is.
     pub decoder: Option<Arc<dyn Decode>>,
+    /// What the decoder is made of, as a number: see [`Setup::fingerprint`](crate::formats::Setup::fingerprint).
+    pub decoded_by: i64,
     /// What a record that cannot be understood costs.
     pub reject: Reject,
     /// More rejected records than this make the message invalid.

@@ -31,15 +31,16 @@ pub(super) fn inbound<'l>(
     let known = loader.refer(section, "source", &table.from, &loader.sections.sources);
     let source = config.sources.get(table.from.get_ref());
     let enterprise = source.map_or("", |source| &source.enterprise);
-    let decoder = match table.format.get_ref().as_str() {
+    let zone = config.zone_of(enterprise);
+    let (decoder, decoded_by) = match table.format.get_ref().as_str() {
         OPAQUE => {
             no_mapping(loader, section, &table.format, table.mapping.as_ref());
             sinks(loader, section, &table.to, enterprise, config);
-            None
+            (None, Setup::new(zone, None).fingerprint(OPAQUE))
         }
         _ => {
             to_without_opaque(loader, section, &table);
-            decoder(loader, section, &table, &config.zone_of(enterprise))
+            decoder(loader, section, &table, zone)
         }
     };
     let max_rejects = max_rejects(loader, section, &table);
@@ -48,6 +49,7 @@ pub(super) fn inbound<'l>(
         from: table.from.into_inner(),
         enterprise: enterprise.to_owned(),
         decoder,
+        decoded_by,
         reject: table.reject,
         max_rejects,
         unknown_devices: table.unknown_devices,
@@ -245,28 +247,27 @@ fn sinks<'l>(
     }
 }
 
+/// What reads the messages of a route, `None` with a problem that was reported, and its fingerprint.
 fn decoder(
     loader: &mut Loader<'_>,
     section: &Section<'_>,
     table: &InboundTable,
-    zone: &Zone,
-) -> Option<Arc<dyn Decode>> {
+    zone: Zone,
+) -> (Option<Arc<dyn Decode>>, i64) {
+    let name = &table.format;
     let valid: Vec<&str> = loader.formats.readable().chain([OPAQUE]).collect();
-    let format = format(loader, section, &table.format, &valid)?;
-    let mapping = mapping(
-        loader,
-        section,
-        format,
-        &table.format,
-        table.mapping.as_ref(),
-    )?;
-    let setup = Setup {
-        zone: zone.clone(),
-        mapping: mapping.as_ref().map(|file| file.text.as_str()),
+    let Some(format) = format(loader, section, name, &valid) else {
+        return (None, 0);
     };
-    let made = format.decoder(&setup)?;
-    made.map_err(|error| format_error(loader, section, &table.format, mapping.as_ref(), error))
-        .ok()
+    let Some(mapping) = mapping(loader, section, format, name, table.mapping.as_ref()) else {
+        return (None, 0);
+    };
+    let setup = Setup::new(zone, mapping.as_ref().map(|file| file.text.as_str()));
+    let made = format.decoder(&setup).and_then(|made| {
+        made.map_err(|error| format_error(loader, section, name, mapping.as_ref(), error))
+            .ok()
+    });
+    (made, setup.fingerprint(name.get_ref()))
 }
 
 fn encoder(
@@ -284,10 +285,10 @@ fn encoder(
         &table.format,
         table.mapping.as_ref(),
     )?;
-    let setup = Setup {
-        zone: zone.clone(),
-        mapping: mapping.as_ref().map(|file| file.text.as_str()),
-    };
+    let setup = Setup::new(
+        zone.clone(),
+        mapping.as_ref().map(|file| file.text.as_str()),
+    );
     let made = format.encoder(&setup)?;
     made.map_err(|error| format_error(loader, section, &table.format, mapping.as_ref(), error))
         .ok()

@@ -110,6 +110,16 @@ pub(super) fn refused(problem: &hub_store::StoreError) -> Finding {
     Finding::fatal("store_refused", Place::default(), reason).rejecting(0)
 }
 
+/// The finding of a message that begins again after `seen` of its records and findings.
+pub(super) fn begun_again(seen: u64) -> Finding {
+    let reason = format!(
+        "the format, mapping file or zone of its route, or the version of the hub, changed after {seen} records and \
+         findings of it were done; it was read again from its beginning, and what the earlier mapping alone made of \
+         those {seen} stays as it is"
+    );
+    Finding::warning("begun_again", Place::default(), reason)
+}
+
 /// Keeps count of what a route tolerates.
 pub(super) struct Tolerance {
     max_rejects: u64,

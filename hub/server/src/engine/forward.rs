@@ -1,7 +1,8 @@
 //! What is published of messages that are not decoded: the message itself, or nothing.
 
 use hub_core::MessageId;
-use hub_store::messages::{Change, NewDelivery, Publication, Publish};
+use hub_model::Finding;
+use hub_store::messages::{Change, Closing, NewDelivery, Publication, Publish};
 
 use crate::config::Inbound;
 
@@ -13,8 +14,8 @@ impl Publish for Silent {
         Publication::default()
     }
 
-    fn complete(&self, _: MessageId, _: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
-        (Vec::new(), Vec::new(), Vec::new())
+    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+        Ok(Closing::default())
     }
 }
 
@@ -50,7 +51,7 @@ impl Publish for Forward {
         }
     }
 
-    fn complete(&self, _: MessageId, _: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
-        (Vec::new(), Vec::new(), Vec::new())
+    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+        Ok(Closing::default())
     }
 }

@@ -7,10 +7,10 @@ use hub_core::MessageId;
 use hub_model::{Finding, Zone};
 use hub_store::StoreError;
 use hub_store::estate::{EnterpriseId, Scope, UnknownPolicy};
-use hub_store::messages::{AppliedChunk, Chunk, Ending, OpenMessage, Publish};
+use hub_store::messages::{AppliedChunk, BeginAgain, Chunk, Ending, OpenMessage, Publish};
 use tracing::warn;
 
-use super::decode::{Decoded, Tolerance, decode_small, panicked, refused};
+use super::decode::{Decoded, Tolerance, begun_again, decode_small, panicked, refused};
 use super::forward::{Forward, Silent};
 use super::large::Large;
 use super::publish::Publisher;
@@ -154,6 +154,10 @@ impl Processor {
 
     /// Decodes and applies a large message chunk by chunk, from its checkpoint.
     async fn process_large(self: &Arc<Self>, message: OpenMessage) -> Result<(), StoreError> {
+        let begun = message.seen > 0 || message.checkpoint > 0;
+        if begun && message.decoded_by != Some(self.route.decoded_by) {
+            return self.begin_again(&message).await;
+        }
         let note = (message.seen > 0)
             .then(|| format!("goes on after {} records and findings", message.seen));
         self.hub
@@ -170,6 +174,23 @@ impl Processor {
             Ok(outcome) => outcome,
             Err(_) => self.give_up(id, panicked()).await,
         }
+    }
+
+    /// Puts a half done message back to its beginning: what decodes it is not what counted how far
+    /// it is done. It is the next that is processed.
+    async fn begin_again(&self, message: &OpenMessage) -> Result<(), StoreError> {
+        let reason = begun_again(message.seen);
+        warn!(route = %self.route.name, message_id = %message.id, reason = reason.reason, "message begins again");
+        let again = BeginAgain {
+            message: message.id,
+            run: message.run,
+            publisher: self.publisher(message),
+            reason,
+        };
+        for endpoint in self.hub.store.begin_again(again).await? {
+            self.hub.wakers.wake(&endpoint);
+        }
+        Ok(())
     }
 
     /// What can never be decoded or stored becomes invalid, and the next message goes on: one bad
@@ -229,6 +250,7 @@ impl Processor {
             message: message.id,
             run: message.run,
             route: self.route.name.clone(),
+            decoded_by: self.route.decoded_by,
             scope: Scope {
                 enterprise: self.enterprise,
                 zone: self.zone.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hub_core::MessageId;
 use hub_model::mapping::{Envelope, Loss, write_record};
 use hub_model::{Finding, Instant, Place, Zone};
-use hub_store::messages::{Change, NewDelivery, NewPart, Publication, Publish};
+use hub_store::messages::{Change, Closing, NewDelivery, NewPart, Publication, Publish};
 
 use crate::config::{Batch, Outbound};
 
@@ -144,21 +144,26 @@ impl Publish for Publisher {
         publication
     }
 
-    fn complete(&self, message: MessageId, route: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
-        let (mut head, mut tail) = (Vec::new(), Vec::new());
+    fn complete(&self, message: MessageId, route: &str) -> Result<Closing, Finding> {
         let Some(route) = self.routes.iter().find(|known| known.name == route) else {
-            // The route was taken out of the configuration while its document was being made.
-            return (head, tail, Vec::new());
+            return Err(taken_out(route));
         };
         let envelope = self.envelope(message);
-        route.encoder.head(&envelope, &mut head);
-        route.encoder.tail(&envelope, &mut tail);
-        (
-            head,
-            tail,
-            deliveries(route, "", &route_lane(route), None).collect(),
-        )
+        let mut closing = Closing::default();
+        route.encoder.head(&envelope, &mut closing.head);
+        route.encoder.tail(&envelope, &mut closing.tail);
+        closing.deliveries = deliveries(route, "", &route_lane(route), None).collect();
+        Ok(closing)
     }
+}
+
+/// The route was taken out of the configuration while its document was being made.
+fn taken_out(route: &str) -> Finding {
+    let reason = format!(
+        "route `{route}` was taken out of the configuration while its document was being made: \
+         the document is not sent"
+    );
+    Finding::warning("not_published", Place::default(), reason).in_field("route")
 }
 
 /// The business object that all changes are about, if it is one.

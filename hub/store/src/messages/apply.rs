@@ -5,21 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hub_core::MessageId;
-use hub_model::{Finding, Instant, Place, Record, Severity};
-use sha2::{Digest, Sha256};
+use hub_model::{Finding, Instant, Place, Record};
 
-use super::outbox::{BODY_MESSAGE, BODY_OWN, BODY_PARTS};
+use super::documents::Documents;
+use super::findings::store_findings;
 use super::trace::{Step, Tracer};
 use super::{MessageState, Store};
 use crate::StoreError;
-use crate::db::{Tx, Value, all, first};
+use crate::db::{Tx, first};
 use crate::estate::{Applier, Event, Scope};
-
-/// Findings kept with their words per message; beyond, they are only counted.
-const MAX_FINDINGS_KEPT: u64 = 10_000;
-/// Number of the part that stands before and after all others.
-const HEAD_PART: i64 = 0;
-const TAIL_PART: i64 = i64::MAX;
 
 /// A chunk of a message, decoded.
 pub struct Chunk {
@@ -29,6 +23,8 @@ pub struct Chunk {
     pub run: i64,
     /// The route that decoded it.
     pub route: String,
+    /// What decoded it: see [`OpenMessage::decoded_by`](super::OpenMessage::decoded_by).
+    pub decoded_by: i64,
     /// How its records are applied.
     pub scope: Scope,
     /// Records in the order of the message.
@@ -73,8 +69,22 @@ pub trait Publish: Send + Sync {
     /// Deliveries and parts for the changes of one chunk; `whole` if the chunk is the whole message.
     fn publish(&self, message: MessageId, changes: &[Change<'_>], whole: bool) -> Publication;
 
-    /// Head, tail and deliveries of a document that was made in parts for this route.
-    fn complete(&self, message: MessageId, route: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>);
+    /// Closes a document that was made in parts for this route.
+    ///
+    /// # Errors
+    /// The finding that says why the document is not sent.
+    fn complete(&self, message: MessageId, route: &str) -> Result<Closing, Finding>;
+}
+
+/// What makes the parts of a document whole.
+#[derive(Debug, Default)]
+pub struct Closing {
+    /// What stands before the parts.
+    pub head: Vec<u8>,
+    /// What stands after them.
+    pub tail: Vec<u8>,
+    /// The deliveries of the document; their body is the parts.
+    pub deliveries: Vec<NewDelivery>,
 }
 
 /// What a chunk's changes cause.
@@ -184,21 +194,17 @@ impl<'a> Application<'a> {
         let whole = chunk.ending.is_some() && !before.has_parts;
         let published = chunk.publisher.publish(chunk.message, &changes, whole);
         findings.extend(published.findings);
-        let count = (chunk.findings.len() + findings.len()) as u64;
-        self.store_findings(before.findings, chunk.findings.iter().chain(&findings))?;
-        self.store_parts(&published.parts)?;
-        let mut endpoints = Vec::new();
-        for delivery in &published.deliveries {
-            let body = if delivery.body.is_some() {
-                BODY_OWN
-            } else {
-                BODY_MESSAGE
-            };
-            self.store_delivery(delivery, body, &mut endpoints)?;
-        }
+        let mut documents = Documents::new(self.tx, self.tracer, chunk.message, chunk.run);
+        documents.store_parts(chunk.seen, &published.parts)?;
+        documents.deliver(&published.deliveries)?;
         if chunk.ending.is_some() && (before.has_parts || !published.parts.is_empty()) {
-            self.complete_documents(&mut endpoints)?;
+            findings.extend(documents.complete(&*chunk.publisher)?);
         }
+        let endpoints = documents.endpoints;
+        let count = (chunk.findings.len() + findings.len()) as u64;
+        let all_findings = chunk.findings.iter().chain(&findings);
+        let run = (chunk.message, chunk.run);
+        store_findings(self.tx, run, before.findings, all_findings)?;
         let state = chunk
             .ending
             .map(|ending| final_state(ending, before.findings + count));
@@ -270,123 +276,6 @@ impl<'a> Application<'a> {
         ))
     }
 
-    fn store_findings<'f>(
-        &mut self,
-        already: u64,
-        findings: impl Iterator<Item = &'f Finding>,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO finding (message_id, run, number, severity, code, byte_offset, line, sheet, field, \
-                   reason, rejects) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        for (number, finding) in (already..MAX_FINDINGS_KEPT).zip(findings) {
-            self.tx.execute(
-                sql,
-                &[
-                    self.chunk.message.0.into(),
-                    self.chunk.run.into(),
-                    number.cast_signed().into(),
-                    severity_code(finding.severity).into(),
-                    finding.code.into(),
-                    finding.place.offset.cast_signed().into(),
-                    finding.place.line.cast_signed().into(),
-                    finding.place.sheet.as_deref().into(),
-                    finding.field.as_ref().into(),
-                    (&finding.reason).into(),
-                    finding.rejects.cast_signed().into(),
-                ],
-            )?;
-        }
-        Ok(())
-    }
-
-    fn store_parts(&mut self, parts: &[NewPart]) -> Result<(), StoreError> {
-        // Chunks are applied in order, so what was seen so far orders their parts.
-        let number = self.chunk.seen.cast_signed().max(HEAD_PART + 1);
-        for part in parts {
-            self.store_part(&part.route, number, &part.bytes)?;
-        }
-        Ok(())
-    }
-
-    fn store_part(&mut self, route: &str, number: i64, bytes: &[u8]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO part (message_id, run, route, number, size, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-        let (message, run) = (self.chunk.message.0, self.chunk.run);
-        self.tx.execute(
-            sql,
-            &[
-                message.into(),
-                run.into(),
-                route.into(),
-                number.into(),
-                size.into(),
-                bytes.into(),
-            ],
-        )?;
-        Ok(())
-    }
-
-    /// Closes the documents that were made in parts, and makes their deliveries.
-    fn complete_documents(&mut self, endpoints: &mut Vec<String>) -> Result<(), StoreError> {
-        let sql = "SELECT DISTINCT route FROM part WHERE message_id = ?1 AND run = ?2";
-        let params = [self.chunk.message.0.into(), self.chunk.run.into()];
-        for route in all(self.tx, sql, &params, |row| Ok(row.text(0)?.to_owned()))? {
-            let (head, tail, deliveries) =
-                self.chunk.publisher.complete(self.chunk.message, &route);
-            self.store_part(&route, HEAD_PART, &head)?;
-            self.store_part(&route, TAIL_PART, &tail)?;
-            for delivery in &deliveries {
-                self.store_delivery(delivery, BODY_PARTS, endpoints)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn store_delivery(
-        &mut self,
-        delivery: &NewDelivery,
-        body: i64,
-        endpoints: &mut Vec<String>,
-    ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO delivery (id, message_id, enterprise, route, endpoint, lane, subject, source_name, \
-                   media_type, extension, body, run, state, due_at, created_at) \
-                   SELECT ?1, id, enterprise, ?3, ?4, ?5, ?6, name, ?7, ?8, ?9, ?10, 0, 0, ?11 FROM message WHERE id = ?2";
-        let id = self.tracer.ids.next(self.tracer.now);
-        let message = self.chunk.message;
-        self.tx.execute(
-            sql,
-            &[
-                id.0.into(),
-                message.0.into(),
-                (&delivery.route).into(),
-                (&delivery.endpoint).into(),
-                lane_number(&delivery.lane).into(),
-                (&delivery.subject).into(),
-                (&delivery.media_type).into(),
-                (&delivery.extension).into(),
-                body.into(),
-                self.chunk.run.into(),
-                self.tracer.now.micros().into(),
-            ],
-        )?;
-        if let Some(bytes) = &delivery.body {
-            self.tx.execute(
-                "INSERT INTO content (id, bytes) VALUES (?1, ?2)",
-                &[id.0.into(), Value::Blob(bytes)],
-            )?;
-        }
-        self.tracer.row(
-            self.tx,
-            message,
-            Some(id),
-            Step::DeliveryCreated,
-            Some(&delivery.endpoint),
-        )?;
-        if !endpoints.contains(&delivery.endpoint) {
-            endpoints.push(delivery.endpoint.clone());
-        }
-        Ok(())
-    }
-
     fn update_message(
         &mut self,
         applied: u64,
@@ -396,7 +285,7 @@ impl<'a> Application<'a> {
     ) -> Result<(), StoreError> {
         let sql = "UPDATE message SET route = ?2, checkpoint = ?3, seen = ?4, records = records + ?5, \
                    applied = applied + ?6, findings = findings + ?7, rejected = rejected + ?8, state = ?9, \
-                   finished_at = ?10, unreadable = unreadable + ?11 WHERE id = ?1";
+                   finished_at = ?10, unreadable = unreadable + ?11, decoded_by = ?12 WHERE id = ?1";
         let now: Instant = self.tracer.now;
         let unreadable: u64 = self
             .chunk
@@ -418,6 +307,7 @@ impl<'a> Application<'a> {
                 state.unwrap_or(MessageState::Processing).code().into(),
                 state.map(|_| now.micros()).into(),
                 unreadable.cast_signed().into(),
+                self.chunk.decoded_by.into(),
             ],
         )?;
         Ok(())
@@ -447,20 +337,4 @@ const fn final_state(ending: Ending, findings: u64) -> MessageState {
         Ending::Complete if findings > 0 => MessageState::ProcessedWithFindings,
         Ending::Complete => MessageState::Processed,
     }
-}
-
-const fn severity_code(severity: Severity) -> i64 {
-    match severity {
-        Severity::Warning => 0,
-        Severity::Error => 1,
-        Severity::Fatal => 2,
-    }
-}
-
-/// A lane key as a number that is the same on every node and for ever.
-fn lane_number(key: &str) -> i64 {
-    let hash: [u8; 32] = Sha256::digest(key).into();
-    i64::from_le_bytes([
-        hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7],
-    ])
 }

@@ -76,6 +76,9 @@ pub struct OpenMessage {
     pub unreadable: u64,
     /// Records applied so far.
     pub applied: u64,
+    /// Fingerprint of what decoded it so far; `None` before anything was, and where an older version
+    /// did. `seen` and `checkpoint` mean something only to what has the same one.
+    pub decoded_by: Option<i64>,
 }
 
 /// Identity of a message: the first 16 bytes of a hash over enterprise, source and key.
@@ -212,7 +215,8 @@ macro_rules! open_columns {
     ($rest:literal) => {
         concat!(
             "SELECT m.id, m.name, m.business_key, m.content_hash, m.size, m.media_type, c.bytes, m.received_at, \
-             m.run, m.checkpoint, m.seen, m.findings, m.unreadable, m.applied \
+             m.run, m.checkpoint, m.seen, m.findings, m.unreadable, m.applied, \
+             m.decoded_by \
              FROM message m LEFT JOIN content c ON c.id = m.id ",
             $rest
         )
@@ -240,6 +244,7 @@ fn read_open(row: &dyn Row) -> Result<OpenMessage, StoreError> {
         findings: unsigned(11)?,
         unreadable: unsigned(12)?,
         applied: unsigned(13)?,
+        decoded_by: row.opt_int(14)?,
     })
 }
 

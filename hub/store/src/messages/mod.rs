@@ -3,6 +3,9 @@
 
 mod apply;
 mod attempts;
+mod begin_again;
+mod documents;
+mod findings;
 mod inbox;
 mod outbox;
 mod queries;
@@ -14,8 +17,11 @@ use std::sync::Arc;
 use hub_core::files::Files;
 use hub_core::{Clock, IdGenerator, MessageId};
 
-pub use apply::{AppliedChunk, Change, Chunk, Ending, NewDelivery, NewPart, Publication, Publish};
+pub use apply::{
+    AppliedChunk, Change, Chunk, Closing, Ending, NewDelivery, NewPart, Publication, Publish,
+};
 pub use attempts::{Attempts, EndedAttempt};
+pub use begin_again::BeginAgain;
 pub use inbox::{Acceptance, NewMessage, OpenMessage};
 pub use outbox::{DeliveryBody, DeliveryOutcome, DeliveryState, PendingDelivery};
 pub use queries::{

@@ -86,12 +86,12 @@ impl Publish for ToOut {
         }
     }
 
-    fn complete(&self, _: MessageId, _: &str) -> (Vec<u8>, Vec<u8>, Vec<NewDelivery>) {
-        (
-            b"head,".to_vec(),
-            b"tail".to_vec(),
-            vec![to_out("route:r", None)],
-        )
+    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+        Ok(Closing {
+            head: b"head,".to_vec(),
+            tail: b"tail".to_vec(),
+            deliveries: vec![to_out("route:r", None)],
+        })
     }
 }
 
@@ -107,6 +107,7 @@ fn chunk(message: &OpenMessage, records: Vec<(Place, Record)>, ending: Option<En
         message: message.id,
         run: message.run,
         route: "in".into(),
+        decoded_by: 7,
         scope: Scope {
             enterprise: EnterpriseId(1),
             zone: Zone::utc(),
@@ -233,20 +234,117 @@ async fn a_document_made_in_parts_is_head_parts_and_tail_in_order() {
         .await
         .unwrap();
     let deliveries = store.open_deliveries("out", None, 10, true).await.unwrap();
-    let document = deliveries
-        .iter()
-        .find(|d| matches!(d.body, DeliveryBody::Parts { .. }))
-        .unwrap();
-    let (mut text, mut number) = (Vec::new(), i64::MIN);
-    while let Some((found, bytes)) = store
-        .part(document.message_id, 1, "r", number)
-        .await
-        .unwrap()
-    {
-        text.extend(bytes);
-        number = found;
+    assert_eq!(
+        documents(&store, &deliveries).await,
+        ["head,part,part,tail"]
+    );
+}
+
+/// The documents that were made in parts.
+async fn documents(store: &Store, deliveries: &[PendingDelivery]) -> Vec<String> {
+    let mut documents = Vec::new();
+    for delivery in deliveries {
+        let DeliveryBody::Parts { run } = delivery.body else {
+            continue;
+        };
+        let (mut text, mut number) = (Vec::new(), i64::MIN);
+        while let Some((found, bytes)) = store
+            .part(delivery.message_id, run, "r", number)
+            .await
+            .unwrap()
+        {
+            text.extend(bytes);
+            number = found;
+        }
+        documents.push(String::from_utf8(text).unwrap());
     }
-    assert_eq!(String::from_utf8(text).unwrap(), "head,part,part,tail");
+    documents
+}
+
+/// Something else decodes it now, so what was counted of it means nothing any more.
+#[tokio::test]
+async fn a_half_done_message_that_begins_again_has_told_what_was_applied() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    accept(&store, None, "one").await;
+    let message = only_open(&store).await;
+    assert_eq!(message.decoded_by, None);
+    store
+        .apply(chunk(&message, vec![order("1")], None))
+        .await
+        .unwrap();
+    let begun = only_open(&store).await;
+    assert_eq!((begun.decoded_by, begun.seen), (Some(7), 1));
+    let again = BeginAgain {
+        message: begun.id,
+        run: begun.run,
+        publisher: Arc::new(ToOut),
+        reason: Finding::warning("begun_again", Place::default(), "another mapping"),
+    };
+    let endpoints = store.begin_again(again.clone()).await.unwrap();
+    assert_eq!(endpoints, ["out"]);
+    let twice = store.begin_again(again).await;
+    assert!(matches!(twice, Err(StoreError::OutOfTurn(_))), "{twice:?}");
+    let old = store
+        .apply(chunk(&begun, vec![order("2")], Some(Ending::Complete)))
+        .await;
+    assert!(matches!(old, Err(StoreError::OutOfTurn(_))), "{old:?}");
+
+    let anew = only_open(&store).await;
+    assert_eq!(
+        (anew.run, anew.checkpoint, anew.seen, anew.findings),
+        (2, 0, 0, 1)
+    );
+    let all = vec![order("1"), order("2")];
+    store
+        .apply(chunk(&anew, all, Some(Ending::Complete)))
+        .await
+        .unwrap();
+    let view = store.message(anew.id).await.unwrap().unwrap();
+    assert_eq!((view.records, view.applied, view.findings), (2, 2, 1));
+    assert_eq!(view.state, MessageState::ProcessedWithFindings);
+    let findings = store.findings(anew.id, 10).await.unwrap();
+    assert_eq!(findings[0].reason, "another mapping");
+    let deliveries = store.open_deliveries("out", None, 10, true).await.unwrap();
+    assert_eq!(documents(&store, &deliveries).await, ["head,part,tail"]);
+    let subjects: Vec<_> = deliveries.iter().map(|d| d.subject.as_str()).collect();
+    let told = ["work_order:1", "route:r", "work_order:2"];
+    assert_eq!(subjects, told, "each once, over both runs");
+    let trace = store.trace(anew.id, 100).await.unwrap();
+    assert!(trace.iter().any(|row| row.step == Step::BegunAgain));
+}
+
+/// A document whose route is gone is not sent, and not in silence.
+#[tokio::test]
+async fn a_document_that_cannot_be_closed_is_a_finding() {
+    struct Gone;
+    impl Publish for Gone {
+        fn publish(&self, _: MessageId, _: &[Change<'_>], _: bool) -> Publication {
+            Publication::default()
+        }
+        fn complete(&self, _: MessageId, route: &str) -> Result<Closing, Finding> {
+            let reason = format!("route `{route}` is gone");
+            Err(Finding::warning("not_published", Place::default(), reason))
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    accept(&store, None, "one").await;
+    store
+        .apply(chunk(&only_open(&store).await, vec![order("1")], None))
+        .await
+        .unwrap();
+    let last = Chunk {
+        publisher: Arc::new(Gone),
+        ..chunk(&only_open(&store).await, Vec::new(), Some(Ending::Complete))
+    };
+    let id = last.message;
+    let applied = store.apply(last).await.unwrap();
+    assert_eq!(applied.findings, 1);
+    let view = store.message(id).await.unwrap().unwrap();
+    assert_eq!(view.state, MessageState::ProcessedWithFindings);
+    let findings = store.findings(id, 10).await.unwrap();
+    assert_eq!(findings[0].reason, "route `r` is gone");
 }
 
 #[tokio::test]

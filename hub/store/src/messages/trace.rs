@@ -37,11 +37,13 @@ pub enum Step {
     Released,
     /// An operator gave it up.
     Discarded,
+    /// What decodes it changed while it was half done: it begins a new run.
+    BegunAgain,
 }
 
 impl Step {
     /// All of them; the position is the number in the database.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Received,
         Self::Resent,
         Self::Started,
@@ -56,6 +58,7 @@ impl Step {
         Self::Parked,
         Self::Released,
         Self::Discarded,
+        Self::BegunAgain,
     ];
 
     /// Our word.
@@ -76,6 +79,7 @@ impl Step {
             Self::Parked => "parked",
             Self::Released => "released",
             Self::Discarded => "discarded",
+            Self::BegunAgain => "begun again",
         }
     }
 

@@ -188,10 +188,7 @@ fn codecs(args: &Args, formats: &Formats) -> Result<Codecs, Failure> {
 }
 
 fn setup<'a>(args: &Args, mapping: Option<&'a Arc<SourceText>>) -> Setup<'a> {
-    Setup {
-        zone: args.zone.clone(),
-        mapping: mapping.map(|file| file.text.as_str()),
-    }
+    Setup::new(args.zone.clone(), mapping.map(|file| file.text.as_str()))
 }
 
 fn unusable(mapping: Option<&Arc<SourceText>>, error: &FormatError) -> Failure {

@@ -1,0 +1,218 @@
+//! Messages that a hub left half done, found by a hub that may decode them in another way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hub_core::MessageId;
+use hub_model::{Finding, Place, Record, WorkOrder, Zone};
+use hub_store::content::Staged;
+use hub_store::estate::{Scope, UnknownPolicy, enterprise};
+use hub_store::messages::{
+    Acceptance, Change, Chunk, Closing, MessageState, NewMessage, NewPart, OpenMessage,
+    Publication, Publish, Step, Store,
+};
+use meterhub_tests::config_folder::ConfigFolder;
+use meterhub_tests::oracle::Fact;
+
+use crate::world::{World, files_out, http_in, with_north};
+
+const FILE: &str = "A,B\na1,b1\na2,b2\na3,b3\n";
+
+/// Orders by the numbers in this column.
+fn mapping(column: &str) -> String {
+    format!(
+        "record = \"work_order\"\n[csv]\ncolumns = [\"A\", \"B\"]\n[work_order]\nnumber = \"{column}\"\n"
+    )
+}
+
+fn config() -> String {
+    with_north(
+        &[
+            http_in("north", "in", "format = \"csv\"\nmapping = \"orders\""),
+            "[outbound.tell]\nenterprise = \"north\"\non = [\"work_order.created\"]\nformat = \"json\"\n\
+             to = [\"out\"]\n"
+                .to_owned(),
+            files_out("north", "out"),
+        ]
+        .concat(),
+    )
+}
+
+/// Makes parts of the document of route `tell`, as the hub does.
+struct Parts;
+
+impl Publish for Parts {
+    fn publish(&self, _: MessageId, changes: &[Change<'_>], _: bool) -> Publication {
+        let part = |change: &Change<'_>| NewPart {
+            route: "tell".into(),
+            bytes: format!("{}\n", change.event.subject).into_bytes(),
+        };
+        Publication {
+            parts: changes.iter().map(part).collect(),
+            ..Publication::default()
+        }
+    }
+
+    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+        Ok(Closing::default())
+    }
+}
+
+/// Leaves a message in the store of which order `a1` was applied, and nothing else.
+async fn leave_half_done(store: &Store, decoded_by: i64) -> MessageId {
+    let message = NewMessage {
+        enterprise: "north".into(),
+        source: "in".into(),
+        name: "half.csv".into(),
+        headers: Vec::new(),
+        media_type: None,
+        business_key: Some("half".into()),
+        content: Staged::inline(Bytes::from_static(FILE.as_bytes())),
+    };
+    let Acceptance::Accepted(id) = store.accept(message).await.unwrap() else {
+        panic!("it is new")
+    };
+    let message = store.message_to_process(id).await.unwrap().unwrap();
+    store
+        .apply(first_order(store, &message, decoded_by).await)
+        .await
+        .unwrap();
+    id
+}
+
+async fn first_order(store: &Store, message: &OpenMessage, decoded_by: i64) -> Chunk {
+    let zone: Zone = Zone::named("Europe/Helsinki").unwrap();
+    let known = zone.clone();
+    let north = store
+        .db()
+        .write(move |tx| enterprise::ensure(tx, "north", &known))
+        .await
+        .unwrap();
+    Chunk {
+        message: message.id,
+        run: message.run,
+        route: "in".into(),
+        decoded_by,
+        scope: Scope {
+            enterprise: north.id,
+            zone,
+            message_id: message.id,
+            now: store.clock().now(),
+            unknown: UnknownPolicy::Finding,
+        },
+        records: vec![(
+            Place::at(4, 2),
+            Record::WorkOrder(Box::new(WorkOrder::new("a1"))),
+        )],
+        findings: Vec::new(),
+        checkpoint: 0,
+        seen_before: 0,
+        seen: 1,
+        after: None,
+        ending: None,
+        publisher: Arc::new(Parts),
+    }
+}
+
+/// What a hub leaves that has processed one file by column `A` and was stopped amid another:
+/// its configuration and its store. `same` says whether that one was decoded as the first.
+async fn left_half_done(same: bool) -> (ConfigFolder, MessageId) {
+    let mut world = World::start(&[("orders", &mapping("A"))], &config()).await;
+    let first = world.post("in", Some("first"), "A,B\nx,y\n").await;
+    assert_eq!(first.status, 202);
+    world.idle().await;
+    let id = world.messages().await[0].id;
+    let World {
+        config, hub, store, ..
+    } = world;
+    let decoded_by = store.message_to_process(id).await.unwrap().unwrap();
+    let decoded_by = decoded_by.decoded_by.unwrap();
+    hub.stop().await;
+    let decoded_by = if same { decoded_by } else { decoded_by + 1 };
+    let id = leave_half_done(&store, decoded_by).await;
+    (config, id)
+}
+
+fn numbers(estate: Vec<Fact>) -> Vec<String> {
+    let number = |fact| match fact {
+        Fact::Order { number, .. } => number,
+        other => panic!("{other:?}"),
+    };
+    estate.into_iter().map(number).collect()
+}
+
+#[tokio::test]
+async fn a_half_done_message_goes_on_where_it_stood() {
+    let (config, id) = left_half_done(true).await;
+    let world = World::on(config).await;
+    world.idle().await;
+    let message = world.store.message(id).await.unwrap().unwrap();
+    assert_eq!((message.run, message.state), (1, MessageState::Processed));
+    assert_eq!(
+        numbers(world.estate("north").await),
+        ["a1", "a2", "a3", "x"]
+    );
+    world.hub.stop().await;
+}
+
+/// Skipping one record, as the mapping of before counted, would leave out `b1`.
+#[tokio::test]
+async fn a_half_done_message_begins_again_when_its_mapping_was_changed_meanwhile() {
+    let (config, id) = left_half_done(true).await;
+    config.write_mapping("orders", &mapping("B")).unwrap();
+    let world = World::on(config).await;
+    world.idle().await;
+    let message = world.store.message(id).await.unwrap().unwrap();
+    assert_eq!((message.run, message.records, message.applied), (2, 3, 3));
+    assert_eq!(message.state, MessageState::ProcessedWithFindings);
+    assert_eq!(
+        numbers(world.estate("north").await),
+        ["a1", "b1", "b2", "b3", "x"]
+    );
+    let findings = world.findings(id).await;
+    let codes: Vec<_> = findings.iter().map(|f| f.code.as_str()).collect();
+    assert_eq!(codes, ["begun_again"]);
+    let trace = world.trace(id).await;
+    assert!(trace.iter().any(|row| row.step == Step::BegunAgain));
+    let told = world.texts("out").concat();
+    for number in ["a1", "b1", "b2", "b3"] {
+        assert_eq!(told.matches(number).count(), 1, "{number} in {told}");
+    }
+    world.hub.stop().await;
+}
+
+/// The same mapping, but the hub that began counted otherwise: nothing is applied or told twice.
+#[tokio::test]
+async fn a_message_that_begins_again_has_no_effect_twice() {
+    let (config, id) = left_half_done(false).await;
+    let world = World::on(config).await;
+    world.idle().await;
+    let message = world.store.message(id).await.unwrap().unwrap();
+    assert_eq!((message.run, message.records, message.applied), (2, 3, 3));
+    assert_eq!(
+        numbers(world.estate("north").await),
+        ["a1", "a2", "a3", "x"]
+    );
+    let told = world.texts("out").concat();
+    for number in ["a1", "a2", "a3"] {
+        assert_eq!(told.matches(number).count(), 1, "{number} in {told}");
+    }
+    world.hub.stop().await;
+}
+
+/// What was made of a document whose route is gone is not sent, and the message says so.
+#[tokio::test]
+async fn a_route_that_is_taken_out_amid_its_document_is_a_finding() {
+    let (config, id) = left_half_done(true).await;
+    let all = self::config();
+    let (before, _) = all.split_once("[outbound.tell]").unwrap();
+    let without = [before, &files_out("north", "out")].concat();
+    config.write(&without).unwrap();
+    let world = World::on(config).await;
+    world.idle().await;
+    let findings = world.findings(id).await;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].code, "not_published");
+    assert!(findings[0].reason.contains("route `tell` was taken out"));
+    world.hub.stop().await;
+}
