@@ -57,7 +57,7 @@ node_package() {
   say "installing $1@$2 by npm"
   mkdir -p "$TOOLS/npm"
   echo '{"name":"test-services","private":true}' >"$TOOLS/npm/package.json"
-  timeout 300 npm install --prefix "$TOOLS/npm" --no-audit --no-fund --silent "$1@$2" >"$LOG/npm.log" 2>&1 9>&- || {
+  timeout 300 npm install --prefix "$TOOLS/npm" --no-audit --no-fund --loglevel=error "$1@$2" >"$LOG/npm.log" 2>&1 9>&- || {
     tail -n 8 "$LOG/npm.log" >&2
     cannot "$1@$2 (for $CURRENT)" "npm failed, see above and $LOG/npm.log; does \`npm view $1\` work here?"
   }

@@ -88,11 +88,16 @@ any_left() { # list of "PID START-TIME"
   return 1
 }
 
-kill_left() { # list of "PID START-TIME"
-  local pid started
+kill_left() { # list of "PID START-TIME"; returns when they are gone, their ports closed
+  local pid started tries
   while read -r pid started; do
     if lives "$pid" "$started"; then kill -KILL "$pid" 2>/dev/null || :; fi
   done <<<"$1"
+  for ((tries = 0; tries < 250; tries++)); do
+    any_left "$1" || return 0
+    sleep 0.02
+  done
+  die "still there 5 s after SIGKILL: ${1//$'\n'/, }"
 }
 
 # Asks each to end, waits 10 s at most, then kills what is left of them.
@@ -117,11 +122,12 @@ end_processes() { # NAME...
 
 # What carries our mark and still runs: orphans of a service that ended without them.
 kill_marked() {
-  local file pid guard=none
+  local file pid guard=none list=""
   if alive guard; then guard=$(main_pid guard); fi
   for file in $(grep -lzsxF "$MARK" /proc/[0-9]*/environ 2>/dev/null || :); do
     pid=${file#/proc/}
     pid=${pid%/environ}
-    [ "$pid" = "$guard" ] || kill -KILL "$pid" 2>/dev/null || :
+    if [ "$pid" != "$guard" ]; then list+="$pid $(started_at "$pid")"$'\n'; fi
   done
+  kill_left "$list"
 }

@@ -14,7 +14,7 @@ set_start() {
   make_certificates
 
   STARTED=()
-  trap abandon_start EXIT
+  trap undo_start EXIT
   trap 'exit 130' INT TERM
   if ! alive guard; then begin_set; fi
   for name in "${chosen[@]}"; do
@@ -50,13 +50,10 @@ set_env() {
 }
 
 set_run() { # CMD...
-  local code=0 was_running=0
-  if alive guard; then was_running=1; fi
+  local code=0
   set_start "${DEFAULT_SET[@]}"
-  if [ $was_running = 0 ]; then
-    trap set_stop EXIT
-    trap 'exit 130' INT TERM
-  fi
+  trap 'lock; undo_start' EXIT
+  trap 'exit 130' INT TERM
   # The lock goes now: the command may itself kill and start services.
   exec 9>&-
   (eval "$(set_env)" && exec "$@") || code=$?
@@ -70,7 +67,6 @@ set_kill() {
   # shellcheck disable=SC2046 # one word for each process
   list=$(trees $(each_process "$@"))
   kill_left "$list"
-  wait_until_gone "$list"
   for name in $(each_process "$@"); do rm -f "$RUN/$name.pid"; done
 }
 
@@ -84,12 +80,11 @@ open_folder() {
   if [ -d "$DIR" ] && [ ! -e "$DIR/.test-services" ] && [ -n "$(ls -A "$DIR")" ]; then
     die "$DIR holds files that are not ours: choose another METERHUB_TEST_DIR"
   fi
-  mkdir -p "$DIR" "$RUN" "$LOG" "$DATA" "$TOOLS" || die "cannot write in $DIR: choose another METERHUB_TEST_DIR"
+  mkdir -p "$DIR" "$LOG" "$TOOLS" || die "cannot write in $DIR: choose another METERHUB_TEST_DIR"
   : >"$DIR/.test-services"
   lock
   # Copies: the service account may not be able to read the checkout.
   cp "$PARTS"/{hold-block.pl,services/postgres-main.sh,services/smsc.js} "$TOOLS/"
-  mkdir -p "$RUN" # a `stop` may have removed it before it gave us the lock
 }
 
 lock() {
@@ -104,17 +99,20 @@ add_account() { # NAME [PASSWORD-HASH]
 }
 
 begin_set() {
+  # What a set left that lost its guard.
+  # shellcheck disable=SC2046 # one word for each service
+  stop_services $(members)
   kill_marked
-  rm -f "$RUN"/*
+  rm -rf "$RUN"
   if [ "${METERHUB_TEST_KEEP:-0}" != 1 ]; then rm -rf "$DATA"; fi
-  mkdir -p "$DATA"
+  mkdir -p "$RUN" "$DATA"
   STARTED+=(guard)
   take_block
 }
 
-# A start that fails leaves nothing running that it started. The logs stay. (Runs in a trap, where
-# a bare `return` hands on the code of the failure; so every `return` here says its own.)
-abandon_start() {
+# Stops what this start started: when it failed, or when `run` is through. The logs stay. (Runs in
+# a trap, where a bare `return` hands on the code of the failure; so every `return` says its own.)
+undo_start() {
   if [[ " ${STARTED[*]} " == *" guard "* ]]; then end_set; else stop_services "${STARTED[@]}"; fi
 }
 
@@ -149,7 +147,7 @@ with_required() {
   echo "$all"
 }
 
-members() { # of the running set: it has a file of variables for each
+members() { # of the running set, killed ones too: there is a file of variables for each
   local file
   for file in "$RUN"/*.env; do
     [ -e "$file" ] || continue
@@ -178,6 +176,7 @@ stop_services() {
     # shellcheck disable=SC2046 # one word for each process
     end_processes $(processes_of "$name")
     if offers "$name" clean_up; then call "$name" clean_up; fi
+    rm -f "$RUN/$name.env"
   done
 }
 
@@ -190,15 +189,6 @@ signal_services() { # SIGNAL NAME...
   for name in "$@"; do must_run "$name"; done
   # shellcheck disable=SC2046 # one word for each process
   signal_trees "$signal" $(each_process "$@")
-}
-
-wait_until_gone() { # list of "PID START-TIME"
-  local tries
-  for ((tries = 0; tries < 250; tries++)); do
-    any_left "$1" || return 0
-    sleep 0.02
-  done
-  die "still there 5 s after SIGKILL: ${1//$'\n'/, }"
 }
 
 wait_until_healthy() { # SERVICE...

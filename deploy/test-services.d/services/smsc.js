@@ -19,7 +19,7 @@
 //               &fail_binds=N  the next N binds get ESME_RBINDFAIL
 //               &mute=1        enquire_link stays unanswered
 //   GET /drop       resets every connection
-//   GET /mobile-originated?from=A&to=B&text=T   a deliver_sm to one bound receiver
+//   GET /mobile-originated?from=A&to=B&text=T   a deliver_sm to one receiver bound as `hub`
 'use strict';
 const fs = require('fs');
 const http = require('http');
@@ -194,7 +194,7 @@ function serve(session) {
 }
 
 function mobileOriginated(query) {
-  const receiver = [...sessions].find(receives);
+  const receiver = [...sessions].find((session) => session.account === 'hub' && receives(session));
   if (!receiver) return { sent: 0 };
   receiver.deliver_sm({
     source_addr: query.get('from'),
