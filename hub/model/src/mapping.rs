@@ -9,7 +9,7 @@ mod write;
 
 use std::io::{self, Read};
 
-use crate::{Finding, Instant, Place, Record, RecordKind, Zone};
+use crate::{Finding, Instant, Place, ReadingBlock, Record, RecordKind, Zone};
 pub use write::{Loss, write_record};
 
 /// Bytes to decode, as often as one likes and from any place.
@@ -201,6 +201,14 @@ pub trait Encode: Send + Sync {
         record: &Record,
         out: &mut Vec<u8>,
     ) -> Result<(), Inexpressible>;
+
+    /// Readings of a block that can be written alone but not beside its others (one row has one
+    /// quality, say): their positions, ascending, each with the reason. Without them the block can
+    /// be written. Asked only after [`Self::record`] refused the block.
+    fn clashes(&self, block: &ReadingBlock) -> Vec<(usize, Inexpressible)> {
+        let _ = block;
+        Vec::new()
+    }
 
     /// Writes what stands after the records.
     fn tail(&self, envelope: &Envelope, out: &mut Vec<u8>);

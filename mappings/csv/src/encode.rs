@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hub_model::mapping::{Encode, Envelope, Inexpressible};
-use hub_model::{Record, RecordKind, Zone};
+use hub_model::{ReadingBlock, Record, RecordKind, Zone};
 use mapping_tabular::{Charset, Mapping, RowWriter};
 
 /// Encodes records as CSV by a mapping file.
@@ -179,6 +179,10 @@ impl Encode for CsvEncoder {
         let from = out.len();
         let written = self.rows.rows(record, &mut |cells| self.row(cells, out));
         written.inspect_err(|_| out.truncate(from))
+    }
+
+    fn clashes(&self, block: &ReadingBlock) -> Vec<(usize, Inexpressible)> {
+        self.rows.clashes(block)
     }
 
     fn tail(&self, _: &Envelope, _: &mut Vec<u8>) {}

@@ -21,8 +21,8 @@ pub struct Loss {
 /// can be written. Returns how many records were written, each reading counting as one;
 /// `losses` gets the rest, so that both together are [`Record::count`].
 ///
-/// Readings that can be written alone but not together (one row has one quality, say) are lost
-/// together.
+/// Readings that can be written alone but not beside the others are those that the encoder says
+/// ([`Encode::clashes`]); what it then still refuses is lost together.
 pub fn write_record(
     encoder: &dyn Encode,
     envelope: &Envelope,
@@ -55,7 +55,7 @@ fn first_line(record: &Record) -> u32 {
     }
 }
 
-/// Tries each reading alone, then writes those that passed as one block.
+/// Tries each reading alone, then writes those that passed and go together as one block.
 fn write_readings(
     encoder: &dyn Encode,
     envelope: &Envelope,
@@ -77,6 +77,10 @@ fn write_readings(
             Err(problem) => lose(losses, from, reading.line, 1, problem),
         }
     }
+    let clashes = encoder.clashes(&good);
+    part(&mut good, clashes, |reading, problem| {
+        lose(losses, from, reading.line, 1, problem);
+    });
     let count = good.readings.len() as u64;
     if count == 0 {
         return 0;
@@ -89,6 +93,27 @@ fn write_readings(
             0
         }
     }
+}
+
+/// Takes out the readings at these ascending positions.
+fn part(
+    block: &mut ReadingBlock,
+    out: Vec<(usize, Inexpressible)>,
+    mut each: impl FnMut(&Reading, Inexpressible),
+) {
+    let mut out = out.into_iter().peekable();
+    let mut position = 0;
+    block.readings.retain(|reading| {
+        let leaves = out.next_if(|(at, _)| *at == position);
+        position += 1;
+        match leaves {
+            None => true,
+            Some((_, problem)) => {
+                each(reading, problem);
+                false
+            }
+        }
+    });
 }
 
 fn without_readings(block: &ReadingBlock) -> ReadingBlock {
@@ -138,7 +163,8 @@ mod tests {
     use super::*;
     use crate::{Decimal, Instant, QualityCode, ReadingKind, ReadingQuality, RecordKind, Zone};
 
-    /// Writes values; cannot say a missing one, a judgement of system 9, or more than `most` together.
+    /// Writes values; cannot say a missing one, a judgement of system 9, more than `most` together,
+    /// or judged and unjudged ones together.
     struct Values {
         most: usize,
     }
@@ -178,7 +204,7 @@ mod tests {
             if block.readings.iter().any(|reading| reading.value.is_none()) {
                 return refuse("value");
             }
-            if block.readings.len() > self.most {
+            if block.readings.len() > self.most || !self.clashes(block).is_empty() {
                 return refuse("row");
             }
             for reading in &block.readings {
@@ -186,6 +212,22 @@ mod tests {
                 out.extend(format!("{}:{judged} ", reading.line).bytes());
             }
             Ok(())
+        }
+
+        /// The first says whether the others may be judged; not asked of judgements of system 2.
+        fn clashes(&self, block: &ReadingBlock) -> Vec<(usize, Inexpressible)> {
+            let judged = |reading: &Reading| {
+                let set = block.qualities_of(reading);
+                set.iter().any(|quality| quality.code.system == 3)
+            };
+            let Some(first) = block.readings.first().map(judged) else {
+                return Vec::new();
+            };
+            let others = block.readings.iter().enumerate();
+            others
+                .filter(|(_, reading)| judged(reading) != first)
+                .map(|(at, _)| (at, refuse("quality").unwrap_err()))
+                .collect()
         }
     }
 
@@ -246,5 +288,23 @@ mod tests {
             .map(|l| (l.line, l.records, l.problem.field))
             .collect();
         assert_eq!(told, [(0, 1, "value"), (1, 4, "row")]);
+    }
+
+    #[test]
+    fn a_reading_that_cannot_stand_beside_the_others_costs_itself_only() {
+        let mut readings = block(5, |line| line == 0);
+        let judged = vec![ReadingQuality::of(QualityCode::new(3, 0, 0))];
+        readings.readings[2].quality = readings.quality_index(judged.clone()).unwrap();
+        readings.readings[4].quality = readings.quality_index(judged).unwrap();
+        let (count, out, losses) = written(readings, 9);
+        assert_eq!((count, out.as_str()), (2, "head 1:0 3:0 "));
+        let told: Vec<_> = losses
+            .iter()
+            .map(|l| (l.line, l.records, l.problem.field))
+            .collect();
+        assert_eq!(
+            told,
+            [(0, 1, "value"), (2, 1, "quality"), (4, 1, "quality")]
+        );
     }
 }

@@ -1,13 +1,14 @@
 //! From canonical records to rows of text, by the same mapping file that reads them.
 
 mod cells;
+mod clashes;
 mod readings;
 mod records;
 
 use std::sync::Arc;
 
 use hub_model::mapping::Inexpressible;
-use hub_model::{Record, RecordKind, Zone};
+use hub_model::{ReadingBlock, Record, RecordKind, Zone};
 
 use crate::file::RecordName;
 use crate::mapping::Mapping;
@@ -125,6 +126,19 @@ impl RowWriter {
                     expected.as_str()
                 ),
             }),
+        }
+    }
+
+    /// Readings that [`Self::rows`] can write alone but not beside the others of their block, by
+    /// position, with the reason: of a day's row with a single quality those that have not the
+    /// quality of most.
+    #[must_use]
+    pub fn clashes(&self, block: &ReadingBlock) -> Vec<(usize, Inexpressible)> {
+        match &self.mapping.plan.readings.wide {
+            Some(wide) if wide.quality.is_none() && self.mapping.field("quality").is_some() => {
+                clashes::of_quality(wide, &self.zone, block)
+            }
+            _ => Vec::new(),
         }
     }
 

@@ -104,7 +104,8 @@ fn reading_values<'b>(
     ]
 }
 
-fn codes(set: &[ReadingQuality]) -> String {
+/// The codes of a set of qualities, as one text.
+pub(crate) fn codes(set: &[ReadingQuality]) -> String {
     let codes: Vec<String> = set.iter().map(|quality| quality.code.to_string()).collect();
     codes.join(" ")
 }
@@ -143,7 +144,7 @@ pub(crate) fn wide(
         row.clear();
         let mut values = block_values(block);
         values.push(("day", day_value(writer, day, clock.zone().bounds(day).0)));
-        if wide.quality.is_none() {
+        if wide.quality.is_none() && writer.mapping().field("quality").is_some() {
             values.push((
                 "quality",
                 Value::Text(Cow::Owned(one_quality(block, &readings)?)),
@@ -195,13 +196,17 @@ fn one_quality(block: &ReadingBlock, readings: &[&Reading]) -> Result<String, In
         .find(|reading| codes(block.qualities_of(reading)) != first)
     {
         None => Ok(first),
-        Some(other) => Err(Inexpressible {
-            field: "quality",
-            reason: format!(
-                "`{}` and `{first}` stand in one row that has a single quality: map `first_quality_column`",
-                codes(block.qualities_of(other))
-            ),
-        }),
+        Some(other) => Err(mixed_qualities(&codes(block.qualities_of(other)), &first)),
+    }
+}
+
+/// Why a reading cannot stand in a row that has another quality.
+pub(crate) fn mixed_qualities(own: &str, of_row: &str) -> Inexpressible {
+    Inexpressible {
+        field: "quality",
+        reason: format!(
+            "`{own}` and `{of_row}` stand in one row that has a single quality: map `first_quality_column`"
+        ),
     }
 }
 
