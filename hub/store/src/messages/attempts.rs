@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hub_core::MessageId;
+use rustc_hash::FxHashSet;
 
 use super::Store;
 use super::outbox::DeliveryOutcome;
@@ -36,6 +37,13 @@ impl Attempts {
     pub const fn is_empty(&self) -> bool {
         self.begun.is_empty() && self.ended.is_empty()
     }
+
+    /// Attempts that began and are not over: of the others the end says all there is to know.
+    fn still_under_way(&self) -> impl Iterator<Item = (MessageId, MessageId)> {
+        let ended: FxHashSet<_> = self.ended.iter().map(|attempt| attempt.delivery).collect();
+        let begun = self.begun.iter().copied();
+        begun.filter(move |(delivery, _)| !ended.contains(delivery))
+    }
 }
 
 impl Store {
@@ -50,8 +58,8 @@ impl Store {
         self.db
             .write(move |tx| {
                 let tracer = Tracer { ids: &ids, now };
-                for (delivery, message) in &attempts.begun {
-                    begin(tx, tracer, *delivery, *message)?;
+                for (delivery, message) in attempts.still_under_way() {
+                    begin(tx, tracer, delivery, message)?;
                 }
                 attempts
                     .ended
@@ -79,21 +87,21 @@ fn end(tx: &mut dyn Tx, tracer: Tracer<'_>, attempt: &EndedAttempt) -> Result<()
     let (id, now) = (attempt.delivery.0, tracer.now.micros());
     let (step, note) = match &attempt.outcome {
         DeliveryOutcome::Delivered { note } => {
-            let sql = "UPDATE delivery SET state = 2, attempts = attempts + 1, finished_at = ?2, note = ?3 \
-                       WHERE id = ?1 AND state IN (0, 1)";
+            let sql = "UPDATE delivery SET state = 3, attempts = attempts + 1, finished_at = ?2, note = ?3 \
+                       WHERE id = ?1 AND state <= 1";
             tx.execute(sql, &[id.into(), now.into(), note.into()])?;
             (Step::Delivered, note)
         }
         DeliveryOutcome::Failed { note, due, counts } => {
             let sql = "UPDATE delivery SET state = 0, attempts = attempts + ?2, due_at = ?3, note = ?4 \
-                       WHERE id = ?1 AND state IN (0, 1)";
+                       WHERE id = ?1 AND state <= 1";
             let (counts, due) = (i64::from(*counts), due.micros());
             tx.execute(sql, &[id.into(), counts.into(), due.into(), note.into()])?;
             (Step::AttemptFailed, note)
         }
         DeliveryOutcome::Parked { note } => {
-            let sql = "UPDATE delivery SET state = 3, attempts = attempts + 1, finished_at = ?2, note = ?3 \
-                       WHERE id = ?1 AND state IN (0, 1)";
+            let sql = "UPDATE delivery SET state = 2, attempts = attempts + 1, finished_at = ?2, note = ?3 \
+                       WHERE id = ?1 AND state <= 1";
             tx.execute(sql, &[id.into(), now.into(), note.into()])?;
             (Step::Parked, note)
         }

@@ -176,8 +176,7 @@ impl Store {
         let (ids, now, route) = (self.ids.clone(), self.clock.now(), route.to_owned());
         self.db
             .write(move |tx| {
-                let sql =
-                    "UPDATE message SET state = ?2, route = ?3 WHERE id = ?1 AND state IN (0, 1)";
+                let sql = "UPDATE message SET state = ?2, route = ?3 WHERE id = ?1 AND state <= 1";
                 tx.execute(
                     sql,
                     &[
@@ -200,7 +199,7 @@ impl Store {
         self.db
             .write(move |tx| {
                 let sql = "UPDATE message SET state = 0, finished_at = NULL, checkpoint = 0, seen = 0, records = 0, \
-                           applied = 0, findings = 0, rejected = 0, unreadable = 0, run = run + 1 WHERE id = ?1 AND state NOT IN (0, 1)";
+                           applied = 0, findings = 0, rejected = 0, unreadable = 0, run = run + 1 WHERE id = ?1 AND state > 1";
                 let found = tx.execute(sql, &[id.0.into()])? == 1;
                 if found {
                     Tracer { ids: &ids, now }.message(tx, id, Step::Replayed, Some(&who_and_why))?;
@@ -224,7 +223,7 @@ macro_rules! open_columns {
 }
 
 const OPEN_MESSAGES: &str =
-    open_columns!("WHERE m.source = ?1 AND m.id > ?2 AND m.state IN (0, 1) ORDER BY m.id LIMIT ?3");
+    open_columns!("WHERE m.source = ?1 AND m.id > ?2 AND m.state <= 1 ORDER BY m.id LIMIT ?3");
 const ONE_MESSAGE: &str = open_columns!("WHERE m.id = ?1");
 
 fn read_open(row: &dyn Row) -> Result<OpenMessage, StoreError> {

@@ -19,10 +19,10 @@ pub enum DeliveryState {
     Pending,
     /// Taken by the dispatcher.
     Sending,
-    /// The endpoint took it.
-    Delivered,
     /// Set aside (dead letter).
     Parked,
+    /// The endpoint took it.
+    Delivered,
     /// Given up by an operator.
     Discarded,
 }
@@ -32,8 +32,8 @@ impl DeliveryState {
     pub const ALL: [Self; 5] = [
         Self::Pending,
         Self::Sending,
-        Self::Delivered,
         Self::Parked,
+        Self::Delivered,
         Self::Discarded,
     ];
 
@@ -43,8 +43,8 @@ impl DeliveryState {
         match self {
             Self::Pending => "pending",
             Self::Sending => "sending",
-            Self::Delivered => "delivered",
             Self::Parked => "parked",
+            Self::Delivered => "delivered",
             Self::Discarded => "discarded",
         }
     }
@@ -148,7 +148,7 @@ macro_rules! delivery_columns {
             "SELECT d.id, d.message_id, d.enterprise, d.route, d.lane, d.subject, d.source_name, d.media_type, \
              d.extension, d.attempts, d.due_at, d.created_at, d.body, CASE WHEN LENGTH(c.bytes) <= 4096 THEN c.bytes END, m.content_hash, m.size, d.run, \
              CASE WHEN EXISTS (SELECT 1 FROM delivery o WHERE o.endpoint = d.endpoint AND o.lane = d.lane \
-             AND o.id < d.id AND o.state IN (0, 1, 3) AND o.state <> 3) THEN 0 ELSE 1 END, c.id \
+             AND o.id < d.id AND o.state <= 2 AND o.state <> 2) THEN 0 ELSE 1 END, c.id \
              FROM delivery d JOIN message m ON m.id = d.message_id \
              LEFT JOIN content c ON c.id = CASE d.body WHEN 1 THEN d.message_id ELSE d.id END ",
             $rest
@@ -157,22 +157,22 @@ macro_rules! delivery_columns {
 }
 
 const OPEN_DELIVERIES: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state IN (0, 1) ORDER BY d.id LIMIT ?3"
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state <= 1 ORDER BY d.id LIMIT ?3"
 );
 /// The same without what stands behind a parked delivery in its lane.
 const OPEN_NOT_BEHIND_PARKED: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM delivery p \
-     WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state IN (0, 1, 3) AND p.state = 3) \
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state <= 1 AND NOT EXISTS (SELECT 1 FROM delivery p \
+     WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state <= 2 AND p.state = 2) \
      ORDER BY d.id LIMIT ?3"
 );
 const OPEN_OF_LANE: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state IN (0, 1, 3) AND d.state <> 3 \
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state <= 2 AND d.state <> 2 \
      ORDER BY d.id LIMIT ?4"
 );
 const OPEN_OF_LANE_NOT_BEHIND_PARKED: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state IN (0, 1, 3) AND d.state <> 3 \
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state <= 2 AND d.state <> 2 \
      AND NOT EXISTS (SELECT 1 FROM delivery p WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id \
-     AND p.state IN (0, 1, 3) AND p.state = 3) ORDER BY d.id LIMIT ?4"
+     AND p.state <= 2 AND p.state = 2) ORDER BY d.id LIMIT ?4"
 );
 
 impl Store {
@@ -315,7 +315,7 @@ impl Store {
         self.operate(
             id,
             "UPDATE delivery SET state = 0, due_at = 0, attempts = 0, finished_at = NULL \
-                          WHERE id = ?1 AND state = 3",
+                          WHERE id = ?1 AND state = 2",
             Step::Released,
             who_and_why,
         )
@@ -333,7 +333,7 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         self.operate(
             id,
-            "UPDATE delivery SET state = 4 WHERE id = ?1 AND state = 3",
+            "UPDATE delivery SET state = 4 WHERE id = ?1 AND state = 2",
             Step::Discarded,
             who_and_why,
         )
@@ -353,7 +353,7 @@ impl Store {
         self.operate(
             id,
             "UPDATE delivery SET state = 0, due_at = 0, attempts = 0, finished_at = NULL \
-                          WHERE id = ?1 AND state IN (2, 3, 4)",
+                          WHERE id = ?1 AND state >= 2",
             Step::Replayed,
             who_and_why,
         )

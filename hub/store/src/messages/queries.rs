@@ -277,7 +277,7 @@ impl Store {
         self.db
             .read(move |tx| {
                 let sql = delivery_columns!(
-                    "WHERE state = 3 AND (?1 IS NULL OR endpoint = ?1) ORDER BY id LIMIT ?2"
+                    "WHERE state = 2 AND (?1 IS NULL OR endpoint = ?1) ORDER BY id LIMIT ?2"
                 );
                 all(
                     tx,
@@ -319,10 +319,16 @@ impl Store {
     pub async fn open_work(&self) -> Result<OpenWork, StoreError> {
         self.db
             .read(|tx| {
-                let read = |row: &dyn Row| Ok((row.text(0)?.to_owned(), row.int(1)?.cast_unsigned()));
-                let messages = "SELECT source, COUNT(*) FROM message WHERE state IN (0, 1) GROUP BY source";
-                let deliveries = "SELECT endpoint, COUNT(*) FROM delivery WHERE state IN (0, 1) GROUP BY endpoint";
-                Ok(OpenWork { messages: all(tx, messages, &[], read)?, deliveries: all(tx, deliveries, &[], read)? })
+                let read =
+                    |row: &dyn Row| Ok((row.text(0)?.to_owned(), row.int(1)?.cast_unsigned()));
+                let messages =
+                    "SELECT source, COUNT(*) FROM message WHERE state <= 1 GROUP BY source";
+                let deliveries =
+                    "SELECT endpoint, COUNT(*) FROM delivery WHERE state <= 1 GROUP BY endpoint";
+                Ok(OpenWork {
+                    messages: all(tx, messages, &[], read)?,
+                    deliveries: all(tx, deliveries, &[], read)?,
+                })
             })
             .await
     }
@@ -334,8 +340,8 @@ impl Store {
     pub async fn is_idle(&self) -> Result<bool, StoreError> {
         self.db
             .read(|tx| {
-                let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM message WHERE state IN (0, 1)) \
-                           OR EXISTS (SELECT 1 FROM delivery WHERE state IN (0, 1)) THEN 0 ELSE 1 END";
+                let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM message WHERE state <= 1) \
+                           OR EXISTS (SELECT 1 FROM delivery WHERE state <= 1) THEN 0 ELSE 1 END";
                 Ok(first(tx, sql, &[], |row| row.int(0))? == Some(1))
             })
             .await

@@ -348,6 +348,39 @@ async fn a_document_that_cannot_be_closed_is_a_finding() {
 }
 
 #[tokio::test]
+async fn of_an_attempt_that_is_over_only_its_end_is_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    accept(&store, None, "one").await;
+    let message = only_open(&store).await;
+    store
+        .apply(chunk(&message, vec![order("1")], Some(Ending::Complete)))
+        .await
+        .unwrap();
+    let open = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let (delivery, message) = (open[0].id, open[0].message_id);
+    let attempt = Attempts {
+        begun: vec![(delivery, message)],
+        ended: vec![EndedAttempt {
+            delivery,
+            message,
+            outcome: DeliveryOutcome::Delivered {
+                note: "200".to_owned(),
+            },
+        }],
+    };
+    store.record_attempts(Arc::new(attempt)).await.unwrap();
+    let trace = store.trace(message, 10).await.unwrap();
+    let steps: Vec<_> = trace.iter().map(|row| row.step).collect();
+    assert!(
+        steps.ends_with(&[Step::Processed, Step::Delivered]),
+        "{steps:?}"
+    );
+    let left = store.open_deliveries("out", None, 10, true).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
 async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
@@ -369,15 +402,20 @@ async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
     let heads: Vec<_> = open.iter().map(|d| d.is_head).collect();
     assert_eq!(heads, [true, false, true]);
     let note = "refused".to_owned();
-    let attempts = Attempts {
+    let begun = Attempts {
         begun: vec![(open[0].id, open[0].message_id)],
+        ended: Vec::new(),
+    };
+    let ended = Attempts {
+        begun: Vec::new(),
         ended: vec![EndedAttempt {
             delivery: open[0].id,
             message: open[0].message_id,
             outcome: DeliveryOutcome::Parked { note },
         }],
     };
-    store.record_attempts(Arc::new(attempts)).await.unwrap();
+    store.record_attempts(Arc::new(begun)).await.unwrap();
+    store.record_attempts(Arc::new(ended)).await.unwrap();
     let trace = store.trace(open[0].message_id, 10).await.unwrap();
     let steps: Vec<_> = trace.iter().map(|row| row.step).collect();
     assert!(steps.ends_with(&[Step::Sending, Step::Parked]), "{steps:?}");

@@ -1,9 +1,10 @@
 -- Messages, their content, trace and findings, and the deliveries they cause.
 -- Times are microseconds since 1970 UTC. Types are those that SQLite and PostgreSQL share; only
--- `WITHOUT ROWID` and `BLOB` are SQLite's own words (PostgreSQL: nothing, and BYTEA).
+-- `WITHOUT ROWID`, `BLOB` and `INTEGER PRIMARY KEY` are SQLite's own words (PostgreSQL: nothing,
+-- BYTEA, and BIGINT PRIMARY KEY). States are numbered so that ranges of them can be asked for.
 
 CREATE TABLE message (
-    id              BIGINT NOT NULL PRIMARY KEY,
+    id              INTEGER PRIMARY KEY,
     enterprise      TEXT NOT NULL,
     source          TEXT NOT NULL,
     route           TEXT,
@@ -33,11 +34,11 @@ CREATE TABLE message (
     run             INTEGER NOT NULL DEFAULT 1
 );
 CREATE UNIQUE INDEX message_identity ON message (identity);
-CREATE INDEX message_open ON message (source, id) WHERE state IN (0, 1);
+CREATE INDEX message_open ON message (source, id) WHERE state <= 1;
 
 -- Bodies of small messages and deliveries, by their id; large ones are files named by their hash.
 CREATE TABLE content (
-    id              BIGINT NOT NULL PRIMARY KEY,
+    id              INTEGER PRIMARY KEY,
     bytes           BLOB NOT NULL
 );
 
@@ -67,7 +68,7 @@ CREATE TABLE finding (
 ) WITHOUT ROWID;
 
 CREATE TABLE delivery (
-    id              BIGINT NOT NULL PRIMARY KEY,
+    id              INTEGER PRIMARY KEY,
     message_id      BIGINT NOT NULL,
     enterprise      TEXT NOT NULL,
     route           TEXT NOT NULL,
@@ -81,7 +82,7 @@ CREATE TABLE delivery (
     body            INTEGER NOT NULL,
     -- The run of the message that made it.
     run             INTEGER NOT NULL,
-    -- 0 pending, 1 sending, 2 delivered, 3 parked, 4 discarded
+    -- 0 pending, 1 sending, 2 parked, 3 delivered, 4 discarded
     state           INTEGER NOT NULL,
     attempts        INTEGER NOT NULL DEFAULT 0,
     due_at          BIGINT NOT NULL,
@@ -90,9 +91,9 @@ CREATE TABLE delivery (
     note            TEXT
 );
 CREATE INDEX delivery_message ON delivery (message_id);
-CREATE INDEX delivery_open ON delivery (endpoint, id) WHERE state IN (0, 1);
-CREATE INDEX delivery_lane ON delivery (endpoint, lane, id) WHERE state IN (0, 1, 3);
-CREATE INDEX delivery_parked ON delivery (id) WHERE state = 3;
+CREATE INDEX delivery_open ON delivery (endpoint, id) WHERE state <= 1;
+CREATE INDEX delivery_lane ON delivery (endpoint, lane, id) WHERE state <= 2;
+CREATE INDEX delivery_parked ON delivery (id) WHERE state = 2;
 
 -- Pieces of a document that is made while its message is still being applied.
 CREATE TABLE part (

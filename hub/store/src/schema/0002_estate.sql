@@ -3,7 +3,7 @@
 -- Every row belongs to an enterprise: by its own column, or by the series it is a part of.
 
 CREATE TABLE enterprise (
-    id              BIGINT NOT NULL PRIMARY KEY,
+    id              INTEGER PRIMARY KEY,
     name            TEXT NOT NULL,
     -- IANA name. Readings are kept by its local days.
     zone            TEXT NOT NULL

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hub_store::messages::Store;
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::hub_process::HubProcess;
 use rusqlite::{Connection, OpenFlags};
@@ -93,7 +94,7 @@ impl Watch {
     /// # Errors
     /// There is none.
     pub(crate) fn open(config: &ConfigFolder) -> Outcome<Self> {
-        let path = config.dir().join("data/meterhub.db");
+        let path = Store::database(&config.dir().join("data"));
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(Duration::from_secs(10))?;
         Ok(Self(connection))
@@ -126,8 +127,8 @@ impl Watch {
     /// # Errors
     /// It takes too long.
     pub(crate) async fn all_done(&self) -> Outcome<()> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM message WHERE source = 'in' AND state IN (0, 1)) \
-                   OR EXISTS (SELECT 1 FROM delivery WHERE endpoint = 'out' AND state IN (0, 1))";
+        let sql = "SELECT EXISTS (SELECT 1 FROM message WHERE source = 'in' AND state <= 1) \
+                   OR EXISTS (SELECT 1 FROM delivery WHERE endpoint = 'out' AND state <= 1)";
         let mut statement = self.0.prepare(sql)?;
         self.until("everything is delivered", || {
             let open: bool = statement.query_row([], |row| row.get(0))?;

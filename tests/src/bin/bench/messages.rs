@@ -283,7 +283,7 @@ async fn settled(config: &ConfigFolder, count: u64) -> Outcome<()> {
     watch.all_done().await?;
     let (messages, delivered) = (
         watch.count("SELECT COUNT(*) FROM message WHERE state = 2")?,
-        watch.count("SELECT COUNT(*) FROM delivery WHERE state = 2")?,
+        watch.count("SELECT COUNT(*) FROM delivery WHERE state = 3")?,
     );
     if (messages, delivered) == (count, count) {
         return Ok(());

@@ -110,8 +110,8 @@ async fn kill_and_restart(disk: &Path, count: u64) -> Outcome<Recovery> {
 fn queued(config: &ConfigFolder) -> Outcome<(u64, u64)> {
     let watch = Watch::open(config)?;
     Ok((
-        watch.count("SELECT COUNT(*) FROM message WHERE state IN (0, 1)")?,
-        watch.count("SELECT COUNT(*) FROM delivery WHERE state IN (0, 1)")?,
+        watch.count("SELECT COUNT(*) FROM message WHERE state <= 1")?,
+        watch.count("SELECT COUNT(*) FROM delivery WHERE state <= 1")?,
     ))
 }
 
