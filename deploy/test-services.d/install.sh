@@ -17,16 +17,24 @@ lacks() { # PACKAGE
 }
 
 install_set() { # SERVICE...
+  read_needs "$@"
+  if [ ${#MISSING[@]} -gt 0 ]; then
+    install_debian
+    read_needs "$@"
+    [ ${#MISSING[@]} -eq 0 ] || cannot "$MISSING_FOR" "apt-get is content, yet its programs are not where Debian 12 has them"
+  fi
+  for CURRENT in "$@"; do
+    if offers "$CURRENT" install; then call "$CURRENT" install; fi
+  done
+}
+
+read_needs() { # SERVICE...
   MISSING=() MISSING_FOR="" CURRENT="every service"
   needs openssl openssl
   needs curl curl
   needs perl perl-base
   needs setpriv util-linux
   for CURRENT in "$@"; do call "$CURRENT" needs; done
-  if [ ${#MISSING[@]} -gt 0 ]; then install_debian; fi
-  for CURRENT in "$@"; do
-    if offers "$CURRENT" install; then call "$CURRENT" install; fi
-  done
 }
 
 install_debian() {

@@ -16,8 +16,9 @@ export AS_SELF AS_SERVICE
 spawn() { # NAME CMD...
   local name=$1 pid
   shift
+  : >"$LOG/$name.log" # now, not when the child gets to it: who waits for a line must not see an old one
   # From our folder: the service account may not be allowed into the caller's.
-  (cd "$DIR" && exec setsid -- "$@") >"$LOG/$name.log" 2>&1 </dev/null 9>&- &
+  (cd "$DIR" && exec setsid -- "$@") >>"$LOG/$name.log" 2>&1 </dev/null 9>&- &
   pid=$!
   echo "$pid $(started_at "$pid")" >"$RUN/$name.pid"
 }
