@@ -10,5 +10,6 @@ pub mod observe;
 pub mod oracle;
 pub mod random;
 pub mod receiver;
+pub mod services;
 pub mod wait;
 pub mod workload;
