@@ -233,20 +233,13 @@ const HUB_NODE: u16 = 0;
 /// Opens the store of a data folder beside a running hub, for the command line.
 ///
 /// # Errors
-/// The store cannot be opened.
+/// The store cannot be opened, or is of another version.
 pub async fn open_beside(config: &Config) -> Result<Store, StoreError> {
     let surroundings = default_surroundings();
     // Any number but the hub's; two command lines at the same moment hardly draw the same.
     let node = 1 + u16::try_from(std::process::id() % 1_023).unwrap_or(0);
-    let data_dir = &config.hub.data_dir;
-    Store::open(
-        data_dir,
-        node,
-        SqliteOptions::default(),
-        surroundings.files,
-        surroundings.clock,
-    )
-    .await
+    let (files, clock) = (surroundings.files, surroundings.clock);
+    Store::open_beside(&config.hub.data_dir, node, files, clock).await
 }
 
 /// The machine's clock and file system.

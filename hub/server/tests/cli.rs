@@ -218,6 +218,36 @@ fn operators_commands_need_a_store_and_say_when_there_is_nothing() {
     }
 }
 
+/// The hub may be running: its database is its own to bring up to date.
+#[test]
+fn an_operators_newer_program_leaves_the_hubs_database_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    assert_eq!(code(&meterhub(&["init", dir], "")), 0);
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let database = Store::database(&data);
+    let hub = rusqlite::Connection::open(&database).unwrap();
+    hub.pragma_update(None, "user_version", 2).unwrap();
+    for command in [
+        &["message", "list"][..],
+        &["message", "replay", "01J8Q2X5ZK7VM", "--reason", "x"],
+        &["parked", "list"],
+        &["readings", "show", "M-1"],
+    ] {
+        let output = meterhub(&[command, &["--config", dir]].concat(), "");
+        assert_eq!(code(&output), 3);
+        let said = stderr(&output);
+        let expected = "error: the hub's database is of version 2, this program expects ";
+        assert!(said.starts_with(expected), "{said}");
+        assert!(said.contains("`meterhub run`"), "{said}");
+    }
+    let version: i64 = hub
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, 2);
+}
+
 #[test]
 fn json_becomes_the_contractors_csv() {
     let orders = concat!(

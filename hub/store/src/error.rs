@@ -24,9 +24,20 @@ pub enum StoreError {
     /// What is stored cannot be understood: damaged, or written by a newer version.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
+    /// The database belongs to an older version of the program, which may be running on it.
+    #[error(
+        "the hub's database is of version {found}, this program expects {known}; run the program that the hub runs, \
+         or first start the hub with this one (`meterhub run`), which brings the database up to date"
+    )]
+    TooOld {
+        /// Version found.
+        found: i64,
+        /// The version this program works on.
+        known: i64,
+    },
     /// The database belongs to a newer version of the program.
     #[error(
-        "the database has schema version {found}, this program knows up to {known}; use the newer program"
+        "the hub's database is of version {found}, this program expects {known}; run the newer program"
     )]
     TooNew {
         /// Version found.

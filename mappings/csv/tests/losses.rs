@@ -1,5 +1,7 @@
 //! What a layout cannot say costs the reading that needs it, and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::sync::Arc;
 
 use hub_model::mapping::{Encode, Envelope, write_record};

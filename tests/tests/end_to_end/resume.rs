@@ -1,5 +1,7 @@
 //! Messages that a hub left half done, found by a hub that may decode them in another way.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

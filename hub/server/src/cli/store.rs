@@ -1,7 +1,5 @@
 //! Opening the store beside a running hub.
 
-use std::path::Path;
-
 use hub_store::messages::Store;
 
 use super::{Common, Exit, output};
@@ -26,7 +24,8 @@ where
         Err(errors) => return output::invalid(common, &errors, Exit::Failed),
     };
     let data_dir = &config.hub.data_dir;
-    if !has_store(data_dir) {
+    // An operator who looks into the wrong folder shall not leave a store there.
+    if !Store::exists(data_dir) {
         let folder = data_dir.display();
         let message = format!("no hub has run here yet: `{folder}` has no store");
         return output::fail(common, Exit::Failed, &message);
@@ -40,12 +39,6 @@ where
         command(config, store).await
     });
     outcome.unwrap_or_else(|error| output::fail(common, Exit::Failed, &output::chain(&error)))
-}
-
-/// Whether a hub has made its store in this folder. Opening one would make it, and an operator
-/// who looks into the wrong folder shall not leave one there.
-fn has_store(data_dir: &Path) -> bool {
-    data_dir.join("meterhub.db").is_file()
 }
 
 /// Says that a name to look for is none that is configured. Only where nothing was found: what

@@ -11,7 +11,7 @@ mod outbox;
 mod queries;
 mod trace;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hub_core::files::Files;
@@ -31,7 +31,7 @@ pub use trace::Step;
 
 use crate::StoreError;
 use crate::content::ContentStore;
-use crate::db::{self, Db};
+use crate::db::{self, Database, Db};
 use crate::sqlite::{Sqlite, SqliteOptions};
 
 /// Where a message stands.
@@ -112,7 +112,45 @@ impl Store {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         files.create_dir_all(folder)?;
-        let db = Db::new(Sqlite::open(&folder.join("meterhub.db"), options)?);
+        let database = Sqlite::open(&Self::database(folder), options)?;
+        Self::on(database, folder, node, files, clock).await
+    }
+
+    /// Opens the store in a folder beside the hub that may be running on it: it is neither made nor
+    /// brought to another version.
+    ///
+    /// # Errors
+    /// There is none ([`Self::exists`]), it cannot be opened, or it is of another version.
+    pub async fn open_beside(
+        folder: &Path,
+        node: u16,
+        files: Arc<dyn Files>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let database = Sqlite::open_beside(&Self::database(folder))?;
+        Self::on(database, folder, node, files, clock).await
+    }
+
+    /// Whether there is a store in a folder.
+    #[must_use]
+    pub fn exists(folder: &Path) -> bool {
+        Self::database(folder).is_file()
+    }
+
+    /// The database file of the store in a folder.
+    #[must_use]
+    pub fn database(folder: &Path) -> PathBuf {
+        folder.join("meterhub.db")
+    }
+
+    async fn on(
+        database: Arc<dyn Database>,
+        folder: &Path,
+        node: u16,
+        files: Arc<dyn Files>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let db = Db::new(database);
         let content = ContentStore::open(&folder.join("content"), files)?;
         let newest = db.read(newest_id).await?;
         let ids = Arc::new(IdGenerator::new(node, newest));

@@ -1,5 +1,7 @@
 //! The schema and its migrations, forward only.
 
+use std::cmp::Ordering;
+
 use rusqlite::Connection;
 
 use crate::StoreError;
@@ -13,8 +15,7 @@ const MIGRATIONS: [&str; 3] = [
 
 /// Brings a SQLite database to the newest version, each step in a transaction of its own.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let (found, known) = (version(connection)?, newest());
     if found > known {
         return Err(StoreError::TooNew { found, known });
     }
@@ -27,4 +28,22 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Checks that a SQLite database is of the newest version, and leaves it as it is.
+pub(crate) fn must_be_known(connection: &Connection) -> Result<(), StoreError> {
+    let (found, known) = (version(connection)?, newest());
+    match found.cmp(&known) {
+        Ordering::Less => Err(StoreError::TooOld { found, known }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(StoreError::TooNew { found, known }),
+    }
+}
+
+fn version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }

@@ -33,7 +33,17 @@ impl From<rusqlite::Error> for StoreError {
 
 /// Opens the one connection that writes. Every commit is synced (`synchronous = FULL`).
 pub(super) fn open_writer(path: &Path, options: SqliteOptions) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path)?;
+    writer(Connection::open(path)?, options)
+}
+
+/// The same on a database that is there: none is made.
+pub(super) fn open_writer_beside(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    writer(connection, SqliteOptions::default())
+}
+
+fn writer(connection: Connection, options: SqliteOptions) -> Result<Connection, StoreError> {
     prepare(&connection, WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 
 use crate::db::{Database, ReadJob, WriteJob};
 use crate::{StoreError, schema};
@@ -36,6 +37,20 @@ impl Sqlite {
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Arc<Self>, StoreError> {
         let mut connection = connection::open_writer(path, options)?;
         schema::migrate(&mut connection)?;
+        Self::on(path, connection)
+    }
+
+    /// Opens the database file of a program that may be running: it is neither made nor migrated.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is damaged, or has not the version that this program knows.
+    pub fn open_beside(path: &Path) -> Result<Arc<Self>, StoreError> {
+        let connection = connection::open_writer_beside(path)?;
+        schema::must_be_known(&connection)?;
+        Self::on(path, connection)
+    }
+
+    fn on(path: &Path, connection: Connection) -> Result<Arc<Self>, StoreError> {
         let wal = checkpoint::WalSize::default();
         Ok(Arc::new(Self {
             _checkpointer: checkpoint::Checkpointer::start(path, wal.clone())?,

@@ -88,3 +88,39 @@ async fn a_panicking_job_does_not_stop_the_writer() {
     put(&db, "good".into()).await.unwrap();
     assert_eq!(count(&db).await, 1);
 }
+
+/// An operator's newer program must not change the database under a hub that runs.
+#[test]
+fn a_database_of_another_version_is_left_alone_beside_its_hub() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hub.db");
+    let none = Sqlite::open_beside(&path).err();
+    assert!(matches!(none, Some(StoreError::Database(_))), "{none:?}");
+    assert!(!path.exists(), "looking makes nothing");
+    drop(Sqlite::open(&path, SqliteOptions::default()).unwrap());
+    let version = || -> i64 {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap()
+    };
+    let set_version = |version: i64| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection
+            .pragma_update(None, "user_version", version)
+            .unwrap();
+    };
+    let newest = version();
+    Sqlite::open_beside(&path).unwrap();
+    set_version(newest - 1);
+    let old = Sqlite::open_beside(&path).err();
+    let (found, known) = (newest - 1, newest);
+    assert!(
+        matches!(old, Some(StoreError::TooOld { found: f, known: k }) if (f, k) == (found, known)),
+        "{old:?}"
+    );
+    assert_eq!(version(), newest - 1, "it is as it was");
+    set_version(newest + 1);
+    let new = Sqlite::open_beside(&path).err();
+    assert!(matches!(new, Some(StoreError::TooNew { .. })), "{new:?}");
+}
