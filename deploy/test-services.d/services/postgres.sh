@@ -17,7 +17,8 @@ postgres_start() {
   spawn postgres "${AS_SERVICE[@]}" bash "$TOOLS/postgres-main.sh" "$programs" "$folder" "$LOGIN" \
     -c "port=$(port postgres)" -c listen_addresses=127.0.0.1 -c "unix_socket_directories=$folder" \
     -c ssl=on -c "ssl_cert_file=$TLS/server.crt" -c "ssl_key_file=$folder/server.key" \
-    -c fsync=off -c full_page_writes=off -c wal_level=logical -c max_connections=200 -c shared_buffers=64MB
+    -c fsync=off -c full_page_writes=off -c wal_level=logical -c max_connections=200 -c shared_buffers=64MB \
+    -c dynamic_shared_memory_type=mmap # in its folder: nothing stays in /dev/shm after a kill
 }
 
 # A killed server nobody reaped is a zombie, and PostgreSQL takes a zombie for the living owner.
