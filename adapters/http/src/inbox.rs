@@ -19,6 +19,8 @@ use crate::receive::{MESSAGES, not_connected, unknown_source};
 pub struct HttpInbox {
     doors: RwLock<HashMap<String, Arc<Door>>>,
     expected: RwLock<HashSet<String>>,
+    /// Those of the expected that could not be opened.
+    failed: RwLock<HashSet<String>>,
 }
 
 /// One connected source, seen from the listener.
@@ -49,6 +51,28 @@ impl HttpInbox {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *expected = names.into_iter().collect();
+        let mut failed = self.failed.write().unwrap_or_else(PoisonError::into_inner);
+        failed.clear();
+    }
+
+    /// The expected sources that are still on their way: neither connected nor failed to. While
+    /// there are any, partners would be asked to wait that could be served in a moment. One that
+    /// fails (a secret is missing) is tried again, but does not make the others wait.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<String> {
+        let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner);
+        let failed = self.failed.read().unwrap_or_else(PoisonError::into_inner);
+        let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
+        let on_their_way = |name: &&String| !doors.contains_key(*name) && !failed.contains(*name);
+        let mut awaited: Vec<String> = expected.iter().filter(on_their_way).cloned().collect();
+        awaited.sort_unstable();
+        awaited
+    }
+
+    /// Notes that a source could not be opened.
+    pub(crate) fn fail(&self, name: &str) {
+        let mut failed = self.failed.write().unwrap_or_else(PoisonError::into_inner);
+        failed.insert(name.to_owned());
     }
 
     /// Opens a door; one of the same name, an older configuration's, is replaced.

@@ -26,5 +26,6 @@ pub use config::{
     OAuth2ClientCredentials,
 };
 pub use inbox::HttpInbox;
+pub use problem::Problem;
 pub use receive::router;
 pub use verdict::{Verdict, verdict};

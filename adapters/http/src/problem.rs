@@ -4,9 +4,10 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
-/// Why a request was not accepted, and what would be.
+/// Why a request was not accepted, and what would be. Everything that the hub serves over HTTP
+/// answers with these.
 #[derive(Debug)]
-pub(crate) struct Problem(Box<Parts>);
+pub struct Problem(Box<Parts>);
 
 #[derive(Debug)]
 struct Parts {
@@ -27,8 +28,9 @@ struct Json<'a> {
 }
 
 impl Problem {
-    /// `kind` ends the `type` URN.
-    pub(crate) fn new(
+    /// A problem whose `type` is `urn:meterhub:problem:` and `kind`.
+    #[must_use]
+    pub fn new(
         status: StatusCode,
         kind: &'static str,
         title: &'static str,
@@ -43,19 +45,21 @@ impl Problem {
         }))
     }
 
-    /// With one more header.
+    /// With a header.
     pub(crate) fn with(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.0.header = Some((name, value.into()));
         self
     }
 
-    /// Asks for another attempt; at least one second.
-    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+    /// Asks for another attempt after so many seconds, at least one.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
         self.with(header::RETRY_AFTER, seconds.max(1))
     }
 
-    /// The answer to a request for `instance`.
-    pub(crate) fn response(self, instance: &str) -> Response {
+    /// The answer to a request for this path. The query stays out: it may hold secrets.
+    #[must_use]
+    pub fn response(self, instance: &str) -> Response {
         let parts = *self.0;
         let json = Json {
             r#type: format!("urn:meterhub:problem:{}", parts.kind),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use adapter_http::HttpInbox;
+use adapter_http::{HttpInbox, Problem};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -16,6 +16,8 @@ use serde_json::json;
 const MAX_FINDINGS: usize = 100;
 /// Deliveries shown with a status.
 const MAX_DELIVERIES: usize = 100;
+/// Pause that who asks whether the hub is ready is asked for, in seconds.
+const READY_PAUSE_SECONDS: u64 = 1;
 
 #[derive(Clone)]
 struct Api {
@@ -42,30 +44,32 @@ pub(crate) fn router(store: &Store, shared: &Shared) -> Router {
 async fn unknown_path(uri: Uri) -> Response {
     let detail = "messages are posted to /api/v1/messages/SOURCE; their status is at \
                   /api/v1/messages/SOURCE/ID";
-    Problem {
-        status: StatusCode::NOT_FOUND,
-        kind: "unknown-path",
-        title: "There is nothing at this path",
-        detail,
-    }
-    .response(&uri)
+    let title = "There is nothing at this path";
+    Problem::new(StatusCode::NOT_FOUND, "unknown-path", title, detail).response(uri.path())
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Response {
-    Problem {
-        status: StatusCode::METHOD_NOT_ALLOWED,
-        kind: "method",
-        title: "This path is only read",
-        detail: &format!("{method} is not possible here; send a GET"),
-    }
-    .response(&uri)
+    let detail = format!("{method} is not possible here; send a GET");
+    let title = "This path is only read";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", title, detail).response(uri.path())
 }
 
-/// Ready when the store answers.
+/// Ready when a partner who posts now is served: the store answers, and no HTTP source is still on
+/// its way (at start-up, when a changed configuration is taken over, and from the moment the hub
+/// stops). Nothing else counts: sources that poll a partner, sinks, and an HTTP source that cannot
+/// be opened are matters of that partner, and no reason to keep all others from being served.
 async fn ready(State(api): State<Api>, uri: Uri) -> Response {
+    let awaited = api.inbox.awaited();
+    if !awaited.is_empty() {
+        let detail = format!("not connected yet: {}", awaited.join(", "));
+        let title = "The hub is starting or stopping";
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", title, detail)
+            .retry_after(READY_PAUSE_SECONDS)
+            .response(uri.path());
+    }
     match api.store.is_idle().await {
         Ok(_) => "ready\n".into_response(),
-        Err(_) => NO_STORE.response(&uri),
+        Err(_) => no_store().response(uri.path()),
     }
 }
 
@@ -80,17 +84,17 @@ async fn status(
         return refusal;
     }
     let Ok(id) = id.parse::<MessageId>() else {
-        return NO_MESSAGE.response(&uri);
+        return no_message().response(uri.path());
     };
     match api.store.message(id).await {
         // A message of another source is not found, whoever asks.
         Ok(Some(message)) if message.source == source => match describe(&api.store, &message).await
         {
             Ok(body) => Json(body).into_response(),
-            Err(_) => NO_STORE.response(&uri),
+            Err(_) => no_store().response(uri.path()),
         },
-        Ok(_) => NO_MESSAGE.response(&uri),
-        Err(_) => NO_STORE.response(&uri),
+        Ok(_) => no_message().response(uri.path()),
+        Err(_) => no_store().response(uri.path()),
     }
 }
 
@@ -110,50 +114,32 @@ async fn describe(
     Ok(body)
 }
 
-/// A problem document (RFC 9457), of the types that the http adapter answers with too.
-struct Problem<'a> {
-    status: StatusCode,
-    /// Ends the `type` URN.
-    kind: &'a str,
-    title: &'a str,
-    detail: &'a str,
+fn no_message() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown-message",
+        "There is no such message",
+        "this source has no message of this id",
+    )
 }
 
-const NO_MESSAGE: Problem<'_> = Problem {
-    status: StatusCode::NOT_FOUND,
-    kind: "unknown-message",
-    title: "There is no such message",
-    detail: "this source has no message of this id",
-};
-
-const NO_STORE: Problem<'_> = Problem {
-    status: StatusCode::SERVICE_UNAVAILABLE,
-    kind: "store",
-    title: "The store does not answer",
-    detail: "ask again later",
-};
-
-impl Problem<'_> {
-    /// The answer to a request for this path. The query stays out: it may hold secrets.
-    fn response(&self, uri: &Uri) -> Response {
-        let body = json!({
-            "type": format!("urn:meterhub:problem:{}", self.kind),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "instance": uri.path(),
-        });
-        let json = [(header::CONTENT_TYPE, "application/problem+json")];
-        (self.status, json, body.to_string()).into_response()
-    }
+fn no_store() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "store",
+        "The store does not answer",
+        "ask again later",
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::IntoFuture;
 
-    use hub_core::SystemClock;
+    use adapter_http::HttpSourceConfig;
+    use axum::http::header;
     use hub_core::files::OsFiles;
+    use hub_core::{AdapterContext, SourceConfig as _, SystemClock};
     use hub_store::sqlite::SqliteOptions;
 
     use super::*;
@@ -188,5 +174,42 @@ mod tests {
             assert_eq!(body["type"], format!("urn:meterhub:problem:{kind}"));
             assert!(!body["instance"].as_str().unwrap().contains("token"));
         }
+    }
+
+    #[tokio::test]
+    async fn the_hub_is_ready_when_no_http_source_is_on_its_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (files, clock) = (Arc::new(OsFiles), Arc::new(SystemClock));
+        let store = Store::open(folder.path(), 1, SqliteOptions::default(), files, clock);
+        let shared = Shared::default();
+        let api = Api {
+            store: store.await.unwrap(),
+            inbox: shared.get(),
+        };
+        let uri = Uri::from_static("/health/ready");
+        let status = async || ready(State(api.clone()), uri.clone()).await.status();
+        assert_eq!(status().await, 200, "no source is configured");
+        api.inbox.expect(["erp".to_owned(), "broken".to_owned()]);
+        assert_eq!(status().await, 503);
+
+        let connect = async |name: &str, config: &str| {
+            let config: HttpSourceConfig = toml::from_str(config).unwrap();
+            let context = AdapterContext {
+                name: name.to_owned(),
+                base_dir: folder.path().to_owned(),
+                clock: Arc::new(SystemClock),
+                files: Arc::new(OsFiles),
+                shared: shared.clone(),
+            };
+            config.connect(&context).await
+        };
+        let source = connect("erp", "insecure_allow_anonymous = true").await;
+        let erp = source.unwrap();
+        assert_eq!(status().await, 503, "the other one is on its way");
+        let missing = "bearer = [\"file:missing\"]";
+        assert!(connect("broken", missing).await.is_err());
+        assert_eq!(status().await, 200, "its partner alone has to wait");
+        drop(erp);
+        assert_eq!(status().await, 503, "the hub stops, or changes over");
     }
 }

@@ -216,13 +216,16 @@ impl Service {
 }
 
 /// Makes known which names partners may post to, so that one whose source is not connected at the
-/// moment is asked to wait, and not told that there is no such source.
+/// moment is asked to wait, and not told that there is no such source. Without an inbound route a
+/// source is never run.
 fn expect_sources(config: &Config, shared: &Shared) {
-    let is_http = |entry: &&SourceEntry| entry.kind == HttpSourceConfig::KIND;
+    let is_run = |entry: &&SourceEntry| {
+        entry.kind == HttpSourceConfig::KIND && config.inbound_of(&entry.name).is_some()
+    };
     let names = config
         .sources
         .values()
-        .filter(is_http)
+        .filter(is_run)
         .map(|entry| entry.name.clone());
     shared.get::<HttpInbox>().expect(names);
 }

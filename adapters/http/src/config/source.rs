@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::http::HeaderName;
 use hub_core::{
-    AdapterContext, ConfigProblem, RateLimit, Secret, Source, SourceConfig, SourceError,
+    AdapterContext, Arrival, ConfigProblem, RateLimit, Secret, Source, SourceConfig, SourceError,
     TokenBucket,
 };
 use schemars::JsonSchema;
@@ -222,7 +222,32 @@ require_idempotency_key = false
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Source>, SourceError> {
-        let window = self.max_in_flight.clamp(1, LARGEST_WINDOW);
+        let inbox = context.shared.get::<HttpInbox>();
+        let opened = self
+            .door(context)
+            .inspect_err(|_| inbox.fail(&context.name));
+        let (door, arrivals) = opened?;
+        let window = self.window();
+        Ok(Box::new(HttpSource::open(
+            inbox,
+            Arc::new(door),
+            arrivals,
+            window,
+        )))
+    }
+}
+
+impl HttpSourceConfig {
+    /// Messages that may be under way at once.
+    fn window(&self) -> usize {
+        self.max_in_flight.clamp(1, LARGEST_WINDOW)
+    }
+
+    fn door(
+        &self,
+        context: &AdapterContext,
+    ) -> Result<(Door, mpsc::Receiver<Arrival>), SourceError> {
+        let window = self.window();
         let (sender, arrivals) = mpsc::channel(window);
         let door = Door {
             name: context.name.clone(),
@@ -245,13 +270,7 @@ require_idempotency_key = false
             in_flight: Arc::new(Semaphore::new(window)),
             arrivals: sender,
         };
-        let inbox = context.shared.get::<HttpInbox>();
-        Ok(Box::new(HttpSource::open(
-            inbox,
-            Arc::new(door),
-            arrivals,
-            window,
-        )))
+        Ok((door, arrivals))
     }
 }
 
