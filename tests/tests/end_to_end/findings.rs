@@ -211,6 +211,7 @@ async fn a_reading_that_a_partners_format_cannot_say_does_not_take_the_others_wi
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0].code, "not_published");
     assert_eq!(findings[0].field.as_deref(), Some("source"));
+    assert_eq!(findings[0].line, 2, "the reading's own line");
     let files = world.files("out");
     assert_eq!(files.len(), 1);
     let document = std::fs::read_to_string(&files[0]).expect("the disk works");

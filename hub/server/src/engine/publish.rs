@@ -44,12 +44,10 @@ impl Publisher {
             {
                 Ok(true) => selected.push(change),
                 Ok(false) => {}
-                Err(reason) => findings.push(not_published(
-                    route,
-                    &change.event.subject,
-                    "filter",
-                    &reason,
-                )),
+                Err(reason) => {
+                    let place = change.place.clone();
+                    findings.push(not_published(route, change, place, "filter", &reason));
+                }
             }
         }
         selected
@@ -69,8 +67,7 @@ impl Publisher {
         let mut losses = Vec::new();
         for change in changes {
             written += write_record(&*route.encoder, envelope, change.record, out, &mut losses);
-            let subject = &change.event.subject;
-            findings.extend(losses.drain(..).map(|loss| lost(route, subject, &loss)));
+            findings.extend(losses.drain(..).map(|loss| lost(route, change, &loss)));
         }
         written
     }
@@ -201,19 +198,28 @@ fn deliveries<'a>(
     })
 }
 
-fn lost(route: &Outbound, subject: &str, loss: &Loss) -> Finding {
+fn lost(route: &Outbound, change: &Change<'_>, loss: &Loss) -> Finding {
     let problem = &loss.problem;
     let reason = match loss.records {
         1 => problem.reason.clone(),
         more => format!("{} ({more} readings are left out)", problem.reason),
     };
-    not_published(route, subject, problem.field, &reason)
+    let mut place = change.place.clone();
+    // A format without lines has none to count from.
+    if place.line > 0 {
+        place.line += u64::from(loss.line);
+    }
+    not_published(route, change, place, problem.field, &reason)
 }
 
-fn not_published(route: &Outbound, subject: &str, field: &str, reason: &str) -> Finding {
-    let reason = format!(
-        "route `{}` cannot tell about {subject}: {reason}",
-        route.name
-    );
-    Finding::warning("not_published", Place::default(), reason).in_field(field)
+fn not_published(
+    route: &Outbound,
+    change: &Change<'_>,
+    place: Place,
+    field: &str,
+    reason: &str,
+) -> Finding {
+    let (route, subject) = (&route.name, &change.event.subject);
+    let reason = format!("route `{route}` cannot tell about {subject}: {reason}");
+    Finding::warning("not_published", place, reason).in_field(field)
 }

@@ -60,6 +60,8 @@ pub enum Ending {
 pub struct Change<'a> {
     /// What happened to which business object.
     pub event: Event,
+    /// Where the record that caused it stands in the message.
+    pub place: &'a Place,
     /// The record that caused it.
     pub record: &'a Record,
 }
@@ -264,9 +266,11 @@ impl<'a> Application<'a> {
         }
         let outcome = applier.finish(self.tx)?;
         let change = |event: Event| {
+            let (place, record) = chunk.records.get(event.record)?;
             Some(Change {
-                record: &chunk.records.get(event.record)?.1,
                 event,
+                place,
+                record,
             })
         };
         Ok((
