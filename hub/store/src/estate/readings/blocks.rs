@@ -4,7 +4,7 @@ use hub_model::Instant;
 
 use super::codec;
 use super::day::{DayBlock, MAX_READINGS};
-use super::merge::{self, Counts};
+use super::merge::MergingDay;
 use super::pending::{PendingDay, ReadingRecord};
 use crate::StoreError;
 use crate::db::{Tx, first};
@@ -21,7 +21,7 @@ pub(super) struct BlockWriter<'a> {
 
 /// A day as it is stored.
 struct Known {
-    day: DayBlock,
+    day: MergingDay,
     version: i64,
     since: Instant,
 }
@@ -52,27 +52,27 @@ impl<'a> BlockWriter<'a> {
         let is_stored = stored.is_some();
         self.mostly_known = is_stored;
         let mut known = stored.unwrap_or(Known {
-            day: DayBlock::default(),
+            day: MergingDay::default(),
             version: 1,
             since: self.scope.now,
         });
         let mut changed = false;
         for (run, record) in runs(pending) {
-            if known.day.readings.len() + run.len() > MAX_READINGS {
+            if known.day.len() + run.len() > MAX_READINGS {
                 records[record].rejected += run.len() as u64;
                 continue;
             }
-            if merge::corrects(&known.day, &pending.incoming, run.clone()) {
+            if known.day.is_corrected_by(&pending.incoming, run.clone()) {
                 self.keep_version(tx, pending, &mut known)?;
             }
-            let counts: Counts = merge::merge(&mut known.day, &pending.incoming, run);
+            let counts = known.day.take(&pending.incoming, run);
             changed |= counts.added + counts.corrected > 0;
             records[record].count(counts);
         }
         match (changed, is_stored) {
             (false, _) => Ok(()),
-            (true, true) => self.update(tx, pending, &known),
-            (true, false) => self.insert_merged(tx, pending, &known),
+            (true, true) => self.update(tx, pending, &mut known),
+            (true, false) => self.insert_merged(tx, pending, &mut known),
         }
     }
 
@@ -100,9 +100,9 @@ impl<'a> BlockWriter<'a> {
         &mut self,
         tx: &mut dyn Tx,
         pending: &PendingDay,
-        known: &Known,
+        known: &mut Known,
     ) -> Result<(), StoreError> {
-        self.encode(&known.day, pending);
+        self.encode(known.day.settled(), pending);
         tx.execute(
             "INSERT INTO reading_block (series_id, day, version, known_since, data) \
              VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -121,9 +121,9 @@ impl<'a> BlockWriter<'a> {
         &mut self,
         tx: &mut dyn Tx,
         pending: &PendingDay,
-        known: &Known,
+        known: &mut Known,
     ) -> Result<(), StoreError> {
-        self.encode(&known.day, pending);
+        self.encode(known.day.settled(), pending);
         tx.execute(
             "UPDATE reading_block SET version = ?3, known_since = ?4, data = ?5 \
              WHERE series_id = ?1 AND day = ?2",
@@ -145,7 +145,7 @@ impl<'a> BlockWriter<'a> {
         pending: &PendingDay,
         known: &mut Known,
     ) -> Result<(), StoreError> {
-        self.encode(&known.day, pending);
+        self.encode(known.day.settled(), pending);
         tx.execute(
             "INSERT INTO reading_block_version \
              (series_id, day, version, known_since, known_until, corrected_by, data) \
@@ -180,7 +180,7 @@ fn load(tx: &mut dyn Tx, pending: &PendingDay) -> Result<Option<Known>, StoreErr
             Ok(Known {
                 version: row.int(0)?,
                 since: Instant::from_micros(row.int(1)?),
-                day: codec::decode(row.blob(2)?)?,
+                day: MergingDay::new(codec::decode(row.blob(2)?)?),
             })
         },
     )
