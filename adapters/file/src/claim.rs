@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use hub_core::files::Stat;
+use hub_names::{Complete, is_hidden};
 
-use crate::config::Complete;
-use crate::filter::is_hidden;
 use crate::folder::{Claimed, Folder};
 use crate::listing::Candidate;
 

@@ -3,5 +3,5 @@
 mod sink;
 mod source;
 
-pub use sink::{FileSinkConfig, OnExisting};
-pub use source::{Complete, FileSourceConfig, Order};
+pub use sink::FileSinkConfig;
+pub use source::FileSourceConfig;

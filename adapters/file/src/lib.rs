@@ -15,7 +15,6 @@
 
 mod claim;
 mod config;
-mod filter;
 mod folder;
 mod group_sync;
 mod lease;
@@ -25,7 +24,7 @@ mod publish;
 mod settle;
 mod sink;
 mod source;
-mod template;
 mod temporary;
 
-pub use config::{Complete, FileSinkConfig, FileSourceConfig, OnExisting, Order};
+pub use config::{FileSinkConfig, FileSourceConfig};
+pub use hub_names::{Complete, OnExisting, Order};

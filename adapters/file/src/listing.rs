@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 use hub_core::files::{Files, Stat};
 use hub_model::Instant;
-
-use crate::config::{Complete, Order};
-use crate::filter::{Filter, is_hidden};
+use hub_names::{Complete, Filter, Order, is_hidden};
 
 /// Most files one listing yields; what comes after them in order waits for the next. Bounds
 /// memory. Too small costs more listings of a full folder, too big delays a file that comes in

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use hub_core::files::{Durable, Files};
+use hub_names::numbered;
 
 /// Names `name-1` to `name-100` are tried one by one, then one with a unique number: probing
 /// thousands of taken names for a file that always comes under the same name would be quadratic.
@@ -12,17 +13,6 @@ const NUMBERED_NAMES: u64 = 100;
 
 /// Bytes moved at a time between file systems.
 const COPY_BUFFER: usize = 256 * 1024;
-
-/// `report.csv` numbered 2 is `report-2.csv`.
-pub(crate) fn numbered(path: &Path, number: u64) -> PathBuf {
-    let mut name = OsString::from(path.file_stem().unwrap_or_default());
-    name.push(format!("-{number}"));
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
-}
 
 /// Moves `from` to `to`, or to the first numbered name that is free; `unique` ends the search.
 /// Returns the name it got.

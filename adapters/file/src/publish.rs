@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use hub_core::files::{Durable, Files};
 use hub_core::{Content, Piece};
+use hub_names::{OnExisting, numbered};
 
-use crate::config::OnExisting;
 use crate::group_sync::GroupSync;
-use crate::moving::{copy, numbered};
+use crate::moving::copy;
 use crate::temporary::Temporary;
 
 /// Most numbered names tried. A folder with more of one name is one that nobody empties.

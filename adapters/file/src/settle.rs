@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use hub_model::Zone;
+use hub_names::{Complete, numbered};
 
-use crate::config::Complete;
 use crate::folder::{Claimed, Folder};
-use crate::moving::{move_new, numbered};
+use crate::moving::move_new;
 
 /// Most reason files tried for one name. Only files that someone else put there are in the way.
 const REASON_NAMES: u64 = 100;

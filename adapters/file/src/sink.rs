@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::{OutgoingMessage, Sent, Sink, SinkError};
+use hub_names::Template;
 
 use crate::publish::{NotPublished, Outbox, Published};
-use crate::template::Template;
 
 /// A configured output folder.
 pub(crate) struct FileSink {

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{Arrival, Body, IncomingMessage, Receipt, Settlement, Source, SourceError};
+use hub_names::Complete;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use crate::claim::NotClaimed;
-use crate::config::Complete;
 use crate::folder::{Claimed, Folder};
 use crate::listing::{Candidate, Listing, Seen};
 

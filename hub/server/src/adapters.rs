@@ -10,4 +10,6 @@ pub fn adapters() -> AdapterRegistry {
         .sink::<adapter_file::FileSinkConfig>()
         .source::<adapter_http::HttpSourceConfig>()
         .sink::<adapter_http::HttpSinkConfig>()
+        .source::<adapter_sftp::SftpSourceConfig>()
+        .sink::<adapter_sftp::SftpSinkConfig>()
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_names::{OnExisting, Template};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::group_sync::GroupSync;
 use crate::publish::Outbox;
 use crate::sink::FileSink;
-use crate::template::Template;
 
 /// Writes each message to a file in a folder.
 ///
@@ -42,18 +42,6 @@ pub struct FileSinkConfig {
     /// that is not mounted, and files written below its mount point would be lost to everyone.
     #[serde(default)]
     pub create_folder: bool,
-}
-
-/// What to do if a name exists with other content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnExisting {
-    /// Park the message: someone must look.
-    #[default]
-    Refuse,
-    /// Add a number: `report.csv`, `report-1.csv`, `report-2.csv` ... Unless the name holds
-    /// `{message_id}`, also if the file that has it is the same byte for byte.
-    Suffix,
 }
 
 fn name() -> String {

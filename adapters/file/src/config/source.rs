@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_names::{Complete, Filter, Order, PatternError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::filter::Filter;
 use crate::folder::{Claimed, Folder};
 use crate::lease::Lease;
 use crate::listing::Lister;
@@ -90,31 +90,6 @@ pub struct FileSourceConfig {
     pub window: usize,
 }
 
-/// How to tell that a file is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Complete {
-    /// Two listings see the same size and modification time.
-    #[default]
-    Unchanged,
-    /// A done-file stands beside it.
-    DoneFile,
-    /// It has its final name: whoever writes it uses a temporary one (`temp_prefixes`,
-    /// `temp_suffixes`, or a leading dot) and renames it in the end.
-    Rename,
-}
-
-/// Which of the complete files comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Order {
-    /// By path, byte by byte.
-    #[default]
-    Name,
-    /// By modification time, the oldest first; equal ones by path.
-    Modified,
-}
-
 fn everything() -> Vec<String> {
     vec!["*".to_owned()]
 }
@@ -142,7 +117,7 @@ fn window() -> usize {
 }
 
 impl FileSourceConfig {
-    fn filter(&self) -> Result<Filter, globset::Error> {
+    fn filter(&self) -> Result<Filter, PatternError> {
         Filter::new(
             &self.include,
             &self.exclude,
@@ -151,7 +126,7 @@ impl FileSourceConfig {
         )
     }
 
-    fn lister(&self, root: &Path, own_folders: Vec<PathBuf>) -> Result<Lister, globset::Error> {
+    fn lister(&self, root: &Path, own_folders: Vec<PathBuf>) -> Result<Lister, PatternError> {
         Ok(Lister {
             root: root.to_owned(),
             filter: self.filter()?,

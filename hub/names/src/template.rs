@@ -13,7 +13,7 @@ const LONGEST_VALUE: usize = 120;
 
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+pub struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -46,7 +46,7 @@ impl Template {
     ///
     /// # Errors
     /// What is wrong, and what would be valid.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         if text.contains(['/', '\\']) {
             return Err("holds a folder separator; a name stands in one folder".to_owned());
         }
@@ -73,7 +73,8 @@ impl Template {
     }
 
     /// Whether each message gets a name of its own.
-    pub(crate) fn is_unique(&self) -> bool {
+    #[must_use]
+    pub fn is_unique(&self) -> bool {
         let is_id = |part: &Part| matches!(part, Part::Value(i) if VALUES[*i].0 == "message_id");
         self.0.iter().any(is_id)
     }
@@ -82,7 +83,7 @@ impl Template {
     ///
     /// # Errors
     /// It is too long.
-    pub(crate) fn name(&self, message: &OutgoingMessage) -> Result<String, String> {
+    pub fn name(&self, message: &OutgoingMessage) -> Result<String, String> {
         let mut name = String::new();
         for part in &self.0 {
             match part {

@@ -5,9 +5,12 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+/// A pattern cannot be read.
+pub type PatternError = globset::Error;
+
 /// Decides by name alone; whether a file is complete is another question.
 #[derive(Debug)]
-pub(crate) struct Filter {
+pub struct Filter {
     include: GlobSet,
     exclude: GlobSet,
     temp_prefixes: Vec<String>,
@@ -17,12 +20,15 @@ pub(crate) struct Filter {
 impl Filter {
     /// A pattern without `/` is matched against the name in every folder, one with `/` against
     /// the path below the watched folder.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    /// A pattern cannot be read.
+    pub fn new(
         include: &[String],
         exclude: &[String],
         temp_prefixes: Vec<String>,
         temp_suffixes: Vec<String>,
-    ) -> Result<Self, globset::Error> {
+    ) -> Result<Self, PatternError> {
         Ok(Self {
             include: globs(include)?,
             exclude: globs(exclude)?,
@@ -32,7 +38,8 @@ impl Filter {
     }
 
     /// Whether a file of this path, relative to the watched folder, is to be taken.
-    pub(crate) fn takes(&self, relative: &Path) -> bool {
+    #[must_use]
+    pub fn takes(&self, relative: &Path) -> bool {
         relative
             .file_name()
             .is_some_and(|name| !self.is_temporary(name))
@@ -55,7 +62,8 @@ impl Filter {
 }
 
 /// Hidden files and folders, ours among them, are never messages.
-pub(crate) fn is_hidden(name: &[u8]) -> bool {
+#[must_use]
+pub fn is_hidden(name: &[u8]) -> bool {
     name.starts_with(b".")
 }
 

@@ -1,0 +1,12 @@
+//! Names of files, for every adapter whose messages are files: which names are messages, when a
+//! file is complete, which comes first, and what an outgoing file is called. Touches no file.
+
+mod filter;
+mod numbered;
+mod pickup;
+mod template;
+
+pub use filter::{Filter, PatternError, is_hidden};
+pub use numbered::numbered;
+pub use pickup::{Complete, OnExisting, Order};
+pub use template::Template;
