@@ -1,19 +1,16 @@
-//! The conformance kit: what every source must do, whatever its transport.
-//!
-//! An adapter's test implements [`Partner`] for its transport and calls [`source`].
+//! What every source must do; [`source`] asks it of the source alone, [`source_of_a_server`] of one
+//! whose messages wait in a server that can fail.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::files::Files;
-use hub_core::{AdapterContext, Arrival, Body, ManualClock, MessageId, Settlement, Shared, Source};
+use hub_core::{Arrival, Body, Settlement, Source, SourceError};
 use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout};
 
-/// Longest wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::{PATIENCE, QUICKLY, accepted};
 
 /// What a partner knows of its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,28 +37,6 @@ pub trait Partner: Send {
 
     /// What the partner was told about the message it sent last under this name.
     async fn told(&mut self, name: &str) -> Told;
-}
-
-/// A context at a fixed time, relative to a folder.
-#[must_use]
-pub fn context(name: &str, base_dir: &Path, files: Arc<dyn Files>) -> AdapterContext {
-    let now = "2026-03-29T00:15:00Z".parse().expect("is a time");
-    AdapterContext {
-        name: name.to_owned(),
-        base_dir: base_dir.to_owned(),
-        clock: Arc::new(ManualClock::at(now)),
-        files,
-        shared: Shared::default(),
-    }
-}
-
-/// A yes.
-#[must_use]
-pub fn accepted() -> Settlement {
-    Settlement::Accepted {
-        message_id: MessageId(4_711),
-        duplicate: false,
-    }
 }
 
 /// The next arrival. Panics if none comes.
@@ -98,6 +73,110 @@ pub async fn read(body: Body) -> std::io::Result<Vec<u8>> {
             Ok(bytes)
         }
     }
+}
+
+/// A partner whose messages wait in a server: one that can be crashed and frozen.
+#[async_trait]
+pub trait Server: Partner {
+    /// Tries to connect the source; the server may be down.
+    async fn try_connect(&mut self) -> Result<Box<dyn Source>, SourceError>;
+
+    /// Tries to connect it with a wrong password or key.
+    async fn try_wrong_credentials(&mut self) -> Result<Box<dyn Source>, SourceError>;
+
+    /// Crashes the server.
+    async fn kill(&mut self);
+
+    /// Starts it again, with its data.
+    async fn restart(&mut self);
+
+    /// Freezes the server: connections stay open, nothing answers.
+    async fn stall(&mut self);
+
+    /// Ends that.
+    async fn resume(&mut self);
+
+    /// How long the source is configured to wait for the server at most.
+    fn time_limit(&self) -> Duration;
+}
+
+/// All that is asked of a source whose messages wait in a server.
+pub async fn source_of_a_server(server: &mut dyn Server) {
+    wrong_credentials_are_told_quickly(server).await;
+    a_crash_of_the_server_loses_nothing(server).await;
+    a_frozen_server_is_noticed(server).await;
+}
+
+async fn wrong_credentials_are_told_quickly(server: &mut dyn Server) {
+    let begun = Instant::now();
+    let Err(error) = server.try_wrong_credentials().await else {
+        panic!("connected with wrong credentials");
+    };
+    assert!(
+        begun.elapsed() < QUICKLY,
+        "{error} after {:?}",
+        begun.elapsed()
+    );
+    assert!(!error.to_string().contains("wrong-password"), "{error}");
+}
+
+async fn a_crash_of_the_server_loses_nothing(server: &mut dyn Server) {
+    let mut expected: BTreeSet<String> = (0..40).map(|n| format!("stream-{n}.csv")).collect();
+    let mut source = server.connect().await;
+    for name in &expected {
+        server.send(name, name.as_bytes()).await;
+    }
+    for _ in 0..5 {
+        let (name, _, settle) = open(source.as_mut()).await;
+        settle(accepted()).await;
+        expected.remove(&name);
+    }
+    let unsettled = receive(source.as_mut()).await;
+    server.kill().await;
+    // What it has still in memory may come first; then it must say that it cannot go on.
+    let ended = timeout(PATIENCE, async { while source.receive().await.is_ok() {} });
+    ended.await.expect("a source whose server is gone says so");
+    drop((source, unsettled));
+    let begun = Instant::now();
+    let refused = server.try_connect().await;
+    assert!(refused.is_err(), "connected to a server that is gone");
+    assert!(begun.elapsed() < server.time_limit() + QUICKLY);
+    server.restart().await;
+    let mut source = server.connect().await;
+    while !expected.is_empty() {
+        let (name, body, settle) = open(source.as_mut()).await;
+        assert_eq!(body, name.as_bytes());
+        settle(accepted()).await;
+        expected.remove(&name);
+    }
+}
+
+async fn a_frozen_server_is_noticed(server: &mut dyn Server) {
+    let mut source = server.connect().await;
+    server.stall().await;
+    let ended = timeout(server.time_limit() + PATIENCE, async {
+        while source.receive().await.is_ok() {}
+    });
+    let ended = ended.await;
+    let begun = Instant::now();
+    let refused = timeout(server.time_limit() + QUICKLY, server.try_connect()).await;
+    let waited = begun.elapsed();
+    server.resume().await;
+    ended.expect("a source whose server is frozen says so");
+    let refused = refused.unwrap_or_else(|_| panic!("still connecting after {waited:?}"));
+    assert!(refused.is_err(), "connected to a frozen server");
+    drop(source);
+    let mut source = server.connect().await;
+    server.send("thawed.csv", b"1").await;
+    let settle = loop {
+        let (name, _, settle) = open(source.as_mut()).await;
+        if name == "thawed.csv" {
+            break settle;
+        }
+        settle(accepted()).await;
+    };
+    settle(accepted()).await;
+    assert_eq!(server.told("thawed.csv").await, Told::Yes);
 }
 
 /// All that is asked of a source.

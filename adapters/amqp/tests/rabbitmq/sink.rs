@@ -1,0 +1,270 @@
+//! The sink.
+
+use std::time::Duration;
+
+use adapter_amqp::AmqpSinkConfig;
+use async_trait::async_trait;
+use hub_core::{Content, Sink, SinkConfig, SinkError};
+use lapin::ExchangeKind;
+use lapin::types::AMQPValue;
+use meterhub_tests::conformance::{self, Receiver, Taken, message};
+use meterhub_tests::services;
+
+use crate::rig::{Broker, alone, calm, header, unique};
+
+/// A partner that reads a queue.
+struct Reader {
+    broker: Broker,
+    queue: String,
+    exchange: String,
+}
+
+impl Reader {
+    /// Bound by the subjects that the kit uses, except the one that is to be refused.
+    async fn new(broker: Broker) -> Self {
+        let (queue, exchange) = (unique("sink"), unique("exchange"));
+        broker.queue(&queue, "quorum", &[]).await;
+        let mut keys = vec!["meter:1".to_owned()];
+        keys.extend((100..200).map(|number| format!("meter:{number}")));
+        broker
+            .exchange(&exchange, ExchangeKind::Direct, &queue, &keys)
+            .await;
+        Self {
+            broker,
+            queue,
+            exchange,
+        }
+    }
+
+    async fn connect(&self, password: &str, options: &str) -> Box<dyn Sink> {
+        let broker = self.broker.table(&self.broker.address, password);
+        let config = format!("{broker}confirm_timeout_seconds = 3\n{options}");
+        let config: AmqpSinkConfig = toml::from_str(&config).unwrap();
+        assert_eq!(config.validate(), []);
+        config.connect(&self.broker.context()).await.unwrap()
+    }
+
+    fn by_subject(&self) -> String {
+        format!(
+            "exchange = '{}'\nrouting_key = '{{subject}}'",
+            self.exchange
+        )
+    }
+}
+
+#[async_trait]
+impl Receiver for Reader {
+    async fn sink(&mut self) -> Box<dyn Sink> {
+        self.connect("password", &self.by_subject()).await
+    }
+
+    async fn sink_with_wrong_credentials(&mut self) -> Option<Box<dyn Sink>> {
+        Some(self.connect("wrong", &self.by_subject()).await)
+    }
+
+    async fn taken(&mut self) -> Vec<Taken> {
+        let found = self.broker.drain(&self.queue).await;
+        let taken = found.into_iter().map(|(properties, body)| Taken {
+            id: properties.message_id().clone().unwrap().to_string(),
+            body,
+        });
+        taken.collect()
+    }
+
+    async fn kill(&mut self) -> bool {
+        self.broker.kill().await;
+        true
+    }
+
+    async fn restart(&mut self) {
+        services::start("rabbitmq").await;
+    }
+
+    async fn stall(&mut self) -> bool {
+        services::pause("rabbitmq").await;
+        true
+    }
+
+    async fn resume(&mut self) {
+        services::resume("rabbitmq").await;
+    }
+
+    /// No queue is bound for it.
+    async fn refuse(&mut self) -> bool {
+        true
+    }
+
+    fn time_limit(&self) -> Duration {
+        Duration::from_secs(6)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passes_the_conformance_kit() {
+    let Some(broker) = Broker::find() else { return };
+    let _alone = alone().await;
+    let _resumed = services::ResumeAtEnd("rabbitmq");
+    conformance::sink(&mut Reader::new(broker).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_carries_its_properties() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let reader = Reader::new(broker).await;
+    let options = format!(
+        "routing_key = '{}'\nreply_to = 'answers'\nmessage_type = 'order'\n\
+         expiration_seconds = 600\nheaders = {{ x-sender = 'nord' }}",
+        reader.queue
+    );
+    let sink = reader.connect("password", &options).await;
+    let mut message = message(60, "meter:1");
+    message.headers = vec![("x-batch".into(), "12".into())];
+    let sent = sink.send(&message).await.unwrap();
+    assert!(sent.note.contains(&reader.queue), "{}", sent.note);
+    let (properties, body) = reader.broker.drain(&reader.queue).await.pop().unwrap();
+    assert_eq!(body, b"body 60");
+    assert_eq!(properties.delivery_mode(), &Some(2));
+    assert_eq!(properties.timestamp(), &Some(1_774_743_300));
+    let text = |value: &Option<lapin::types::ShortString>| value.as_ref().map(ToString::to_string);
+    let (id, correlation) = (message.message_id, message.correlation_id);
+    assert_eq!(text(properties.message_id()), Some(id.to_string()));
+    assert_eq!(
+        text(properties.correlation_id()),
+        Some(correlation.to_string())
+    );
+    assert_eq!(
+        text(properties.content_type()).as_deref(),
+        Some("text/plain")
+    );
+    assert_eq!(text(properties.reply_to()).as_deref(), Some("answers"));
+    assert_eq!(text(properties.kind()).as_deref(), Some("order"));
+    assert_eq!(text(properties.expiration()).as_deref(), Some("600000"));
+    assert_eq!(header(&properties, "x-sender").as_deref(), Some("nord"));
+    assert_eq!(header(&properties, "x-batch").as_deref(), Some("12"));
+}
+
+/// Half of a crowd reaches a queue, half does not: each gets its own answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reaches_no_queue_is_never_delivered_even_in_a_crowd() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let mut reader = Reader::new(broker).await;
+    let sink: std::sync::Arc<dyn Sink> = reader.sink().await.into();
+    let mut sends = tokio::task::JoinSet::new();
+    for number in 0..400 {
+        let sink = sink.clone();
+        let subject = if number % 2 == 0 {
+            "meter:1"
+        } else {
+            "nowhere"
+        };
+        sends.spawn(async move { (number, sink.send(&message(number, subject)).await) });
+    }
+    while let Some(sent) = sends.join_next().await {
+        match sent.unwrap() {
+            (number, Ok(_)) => assert_eq!(number % 2, 0, "{number} reached no queue"),
+            (number, Err(SinkError::Refused { answer, .. })) => {
+                assert_eq!(number % 2, 1, "{number}: {answer}");
+                assert!(
+                    answer.contains("NO_ROUTE") && answer.contains("nowhere"),
+                    "{answer}"
+                );
+            }
+            (number, Err(error)) => panic!("{number}: {error}"),
+        }
+    }
+    assert_eq!(reader.taken().await.len(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fixed_key_that_leads_nowhere_is_the_endpoints_trouble() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let reader = Reader::new(broker).await;
+    let missing = unique("missing");
+    let sink = reader
+        .connect("password", &format!("routing_key = '{missing}'"))
+        .await;
+    let error = sink.send(&message(61, "meter:1")).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SinkError::Unavailable {
+                answered: false,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(error.to_string().contains(&missing), "{error}");
+    // Somebody makes the queue: no restart is needed.
+    reader.broker.queue(&missing, "quorum", &[]).await;
+    sink.send(&message(61, "meter:1")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_not_a_yes() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let reader = Reader::new(broker).await;
+    let full = unique("full");
+    let limits = [
+        ("x-max-length", AMQPValue::LongInt(1)),
+        ("x-overflow", AMQPValue::LongString("reject-publish".into())),
+    ];
+    reader.broker.queue(&full, "classic", &limits).await;
+    let sink = reader
+        .connect("password", &format!("routing_key = '{full}'"))
+        .await;
+    let mut errors = Vec::new();
+    for number in 70..75 {
+        errors.extend(sink.send(&message(number, "meter:1")).await.err());
+    }
+    assert!(!errors.is_empty());
+    let waits = |e: &SinkError| matches!(e, SinkError::Unavailable { answered: true, .. });
+    assert!(errors.iter().all(waits), "{errors:?}");
+    assert_eq!(reader.broker.drain(&full).await.len() + errors.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_above_the_limit_is_refused_and_one_of_many_frames_is_not() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let reader = Reader::new(broker).await;
+    let options = format!(
+        "routing_key = '{}'\nmax_message_bytes = 5000000",
+        reader.queue
+    );
+    let sink = reader.connect("password", &options).await;
+    let mut large = message(80, "meter:1");
+    let body: Vec<u8> = (0..5_000_000_u32).map(|n| n as u8).collect();
+    large.content = Content::bytes(body.clone());
+    sink.send(&large).await.unwrap();
+    assert!(reader.broker.drain(&reader.queue).await[0].1 == body);
+    large.content = Content::bytes([body, vec![0]].concat());
+    let error = sink.send(&large).await.unwrap_err();
+    assert!(matches!(error, SinkError::Refused { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exchanges_and_queues_are_declared_or_only_looked_for() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let reader = Reader::new(broker).await;
+    let (exchange, queue) = (unique("exchange"), unique("queue"));
+    let options = format!(
+        "exchange = '{exchange}'\nrouting_key = 'a.b'\n\
+         queues = [{{ queue = '{queue}', routing_key = 'a.#' }}]\n"
+    );
+    let looks = reader.connect("password", &options).await;
+    let error = looks.send(&message(90, "meter:1")).await.unwrap_err();
+    assert!(matches!(error, SinkError::Unavailable { .. }), "{error}");
+    assert!(error.to_string().contains("no exchange"), "{error}");
+    let declares = reader
+        .connect("password", &format!("{options}topology = 'declare'"))
+        .await;
+    declares.send(&message(91, "meter:1")).await.unwrap();
+    looks.send(&message(92, "meter:1")).await.unwrap();
+    assert_eq!(reader.broker.drain(&queue).await.len(), 2);
+}
