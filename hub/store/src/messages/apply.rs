@@ -224,11 +224,17 @@ impl<'a> Application<'a> {
     }
 
     fn before(&mut self) -> Result<Before, StoreError> {
-        let sql = "SELECT findings, rejected, CASE WHEN seen > 0 THEN EXISTS \
-                   (SELECT 1 FROM part p WHERE p.message_id = m.id AND p.run = m.run) ELSE 0 END, \
-                   CASE WHEN state <= 1 THEN 1 ELSE 0 END, run, seen, CASE WHEN EXISTS \
-                   (SELECT 1 FROM message a WHERE a.id = ?2 AND a.state <= 1) THEN 1 ELSE 0 END \
-                   FROM message m WHERE id = ?1";
+        let sql = concat!(
+            "SELECT findings, rejected, CASE WHEN seen > 0 THEN EXISTS \
+             (SELECT 1 FROM part p WHERE p.message_id = m.id AND p.run = m.run) ELSE 0 END, \
+             CASE WHEN state ",
+            is_open!(),
+            " THEN 1 ELSE 0 END, run, seen, CASE WHEN EXISTS \
+             (SELECT 1 FROM message a WHERE a.id = ?2 AND a.state ",
+            is_open!(),
+            ") THEN 1 ELSE 0 END \
+             FROM message m WHERE id = ?1"
+        );
         let after = self.chunk.after.map(|message| message.0);
         let params = [self.chunk.message.0.into(), after.into()];
         first(self.tx, sql, &params, |row| {

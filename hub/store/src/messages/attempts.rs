@@ -76,7 +76,12 @@ fn begin(
     delivery: MessageId,
     message: MessageId,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE delivery SET state = 1 WHERE id = ?1 AND state = 0";
+    let sql = concat!(
+        "UPDATE delivery SET state = ",
+        sending!(),
+        " WHERE id = ?1 AND state = ",
+        pending!()
+    );
     if tx.execute(sql, &[delivery.0.into()])? == 1 {
         tracer.row(tx, message, Some(delivery), Step::Sending, None)?;
     }
@@ -87,21 +92,36 @@ fn end(tx: &mut dyn Tx, tracer: Tracer<'_>, attempt: &EndedAttempt) -> Result<()
     let (id, now) = (attempt.delivery.0, tracer.now.micros());
     let (step, note) = match &attempt.outcome {
         DeliveryOutcome::Delivered { note } => {
-            let sql = "UPDATE delivery SET state = 3, attempts = attempts + 1, finished_at = ?2, note = ?3 \
-                       WHERE id = ?1 AND state <= 1";
+            let sql = concat!(
+                "UPDATE delivery SET state = ",
+                delivered!(),
+                ", attempts = attempts + 1, finished_at = ?2, note = ?3 \
+                 WHERE id = ?1 AND state ",
+                is_open!()
+            );
             tx.execute(sql, &[id.into(), now.into(), note.into()])?;
             (Step::Delivered, note)
         }
         DeliveryOutcome::Failed { note, due, counts } => {
-            let sql = "UPDATE delivery SET state = 0, attempts = attempts + ?2, due_at = ?3, note = ?4 \
-                       WHERE id = ?1 AND state <= 1";
+            let sql = concat!(
+                "UPDATE delivery SET state = ",
+                pending!(),
+                ", attempts = attempts + ?2, due_at = ?3, note = ?4 \
+                 WHERE id = ?1 AND state ",
+                is_open!()
+            );
             let (counts, due) = (i64::from(*counts), due.micros());
             tx.execute(sql, &[id.into(), counts.into(), due.into(), note.into()])?;
             (Step::AttemptFailed, note)
         }
         DeliveryOutcome::Parked { note } => {
-            let sql = "UPDATE delivery SET state = 2, attempts = attempts + 1, finished_at = ?2, note = ?3 \
-                       WHERE id = ?1 AND state <= 1";
+            let sql = concat!(
+                "UPDATE delivery SET state = ",
+                parked!(),
+                ", attempts = attempts + 1, finished_at = ?2, note = ?3 \
+                 WHERE id = ?1 AND state ",
+                is_open!()
+            );
             tx.execute(sql, &[id.into(), now.into(), note.into()])?;
             (Step::Parked, note)
         }

@@ -57,7 +57,10 @@ fn begin_again(
     tracer: Tracer<'_>,
     again: &BeginAgain,
 ) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT 1 FROM message WHERE id = ?1 AND run = ?2 AND state <= 1";
+    let sql = concat!(
+        "SELECT 1 FROM message WHERE id = ?1 AND run = ?2 AND state ",
+        is_open!()
+    );
     let params = [again.message.0.into(), again.run.into()];
     if first(tx, sql, &params, |row| row.int(0))?.is_none() {
         return Err(StoreError::OutOfTurn(again.message));

@@ -101,9 +101,13 @@ impl<'a> Documents<'a> {
     }
 
     fn store_delivery(&mut self, delivery: &NewDelivery, body: i64) -> Result<(), StoreError> {
-        let sql = "INSERT INTO delivery (id, message_id, enterprise, route, endpoint, lane, subject, source_name, \
-                   media_type, extension, body, run, state, due_at, created_at) \
-                   SELECT ?1, id, enterprise, ?3, ?4, ?5, ?6, name, ?7, ?8, ?9, ?10, 0, 0, ?11 FROM message WHERE id = ?2";
+        let sql = concat!(
+            "INSERT INTO delivery (id, message_id, enterprise, route, endpoint, lane, subject, source_name, \
+             media_type, extension, body, run, state, due_at, created_at) \
+             SELECT ?1, id, enterprise, ?3, ?4, ?5, ?6, name, ?7, ?8, ?9, ?10, ",
+            pending!(),
+            ", 0, ?11 FROM message WHERE id = ?2"
+        );
         let id = self.tracer.ids.next(self.tracer.now);
         self.tx.execute(
             sql,

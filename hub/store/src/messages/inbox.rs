@@ -176,7 +176,10 @@ impl Store {
         let (ids, now, route) = (self.ids.clone(), self.clock.now(), route.to_owned());
         self.db
             .write(move |tx| {
-                let sql = "UPDATE message SET state = ?2, route = ?3 WHERE id = ?1 AND state <= 1";
+                let sql = concat!(
+                    "UPDATE message SET state = ?2, route = ?3 WHERE id = ?1 AND state ",
+                    is_open!()
+                );
                 tx.execute(
                     sql,
                     &[
@@ -198,8 +201,13 @@ impl Store {
         let (ids, now) = (self.ids.clone(), self.clock.now());
         self.db
             .write(move |tx| {
-                let sql = "UPDATE message SET state = 0, finished_at = NULL, checkpoint = 0, seen = 0, records = 0, \
-                           applied = 0, findings = 0, rejected = 0, unreadable = 0, run = run + 1 WHERE id = ?1 AND state > 1";
+                let sql = concat!(
+                    "UPDATE message SET state = ",
+                    received!(),
+                    ", finished_at = NULL, checkpoint = 0, seen = 0, records = 0, applied = 0, \
+                     findings = 0, rejected = 0, unreadable = 0, run = run + 1 WHERE id = ?1 AND state ",
+                    is_done!()
+                );
                 let found = tx.execute(sql, &[id.0.into()])? == 1;
                 if found {
                     Tracer { ids: &ids, now }.message(tx, id, Step::Replayed, Some(&who_and_why))?;
@@ -211,19 +219,22 @@ impl Store {
 }
 
 macro_rules! open_columns {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "SELECT m.id, m.name, m.business_key, m.content_hash, m.size, m.media_type, c.bytes, m.received_at, \
              m.run, m.checkpoint, m.seen, m.findings, m.unreadable, m.applied, \
              m.decoded_by \
              FROM message m LEFT JOIN content c ON c.id = m.id ",
-            $rest
+            $($rest)*
         )
     };
 }
 
-const OPEN_MESSAGES: &str =
-    open_columns!("WHERE m.source = ?1 AND m.id > ?2 AND m.state <= 1 ORDER BY m.id LIMIT ?3");
+const OPEN_MESSAGES: &str = open_columns!(
+    "WHERE m.source = ?1 AND m.id > ?2 AND m.state ",
+    is_open!(),
+    " ORDER BY m.id LIMIT ?3"
+);
 const ONE_MESSAGE: &str = open_columns!("WHERE m.id = ?1");
 
 fn read_open(row: &dyn Row) -> Result<OpenMessage, StoreError> {
@@ -280,9 +291,12 @@ fn insert(
     message: &NewMessage,
     identity: &[u8; 16],
 ) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO message (id, enterprise, source, name, identity, business_key, content_hash, size, \
-               media_type, headers, received_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0) \
-               ON CONFLICT (identity) DO NOTHING";
+    let sql = concat!(
+        "INSERT INTO message (id, enterprise, source, name, identity, business_key, content_hash, size, \
+         media_type, headers, received_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ",
+        received!(),
+        ") ON CONFLICT (identity) DO NOTHING"
+    );
     let headers = header_text(&message.headers);
     let inserted = tx.execute(
         sql,

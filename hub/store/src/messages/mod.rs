@@ -1,6 +1,9 @@
 //! The message store: inbox, trace, findings, outbox. See `docs/ARCHITECTURE.md` for the story of
 //! one message.
 
+#[macro_use]
+mod states;
+
 mod apply;
 mod attempts;
 mod begin_again;

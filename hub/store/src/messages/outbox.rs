@@ -143,36 +143,54 @@ pub enum DeliveryOutcome {
 /// The columns of a delivery. Bodies up to 4 KiB come with it; larger ones are read when they are
 /// sent, so that the deliveries that wait in memory stay small.
 macro_rules! delivery_columns {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "SELECT d.id, d.message_id, d.enterprise, d.route, d.lane, d.subject, d.source_name, d.media_type, \
              d.extension, d.attempts, d.due_at, d.created_at, d.body, CASE WHEN LENGTH(c.bytes) <= 4096 THEN c.bytes END, m.content_hash, m.size, d.run, \
              CASE WHEN EXISTS (SELECT 1 FROM delivery o WHERE o.endpoint = d.endpoint AND o.lane = d.lane \
-             AND o.id < d.id AND o.state <= 2 AND o.state <> 2) THEN 0 ELSE 1 END, c.id \
+             AND o.id < d.id AND o.state ", is_in_lane!(), " AND o.state ", is_not_parked!(), ") THEN 0 ELSE 1 END, c.id \
              FROM delivery d JOIN message m ON m.id = d.message_id \
              LEFT JOIN content c ON c.id = CASE d.body WHEN 1 THEN d.message_id ELSE d.id END ",
-            $rest
+            $($rest)*
         )
     };
 }
 
 const OPEN_DELIVERIES: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state <= 1 ORDER BY d.id LIMIT ?3"
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state ",
+    is_open!(),
+    " ORDER BY d.id LIMIT ?3"
 );
 /// The same without what stands behind a parked delivery in its lane.
 const OPEN_NOT_BEHIND_PARKED: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state <= 1 AND NOT EXISTS (SELECT 1 FROM delivery p \
-     WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state <= 2 AND p.state = 2) \
-     ORDER BY d.id LIMIT ?3"
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state ",
+    is_open!(),
+    " AND NOT EXISTS (SELECT 1 FROM delivery p \
+     WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state ",
+    is_in_lane!(),
+    " AND p.state ",
+    is_parked!(),
+    ") ORDER BY d.id LIMIT ?3"
 );
 const OPEN_OF_LANE: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state <= 2 AND d.state <> 2 \
-     ORDER BY d.id LIMIT ?4"
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state ",
+    is_in_lane!(),
+    " AND d.state ",
+    is_not_parked!(),
+    " ORDER BY d.id LIMIT ?4"
 );
 const OPEN_OF_LANE_NOT_BEHIND_PARKED: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state <= 2 AND d.state <> 2 \
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state ",
+    is_in_lane!(),
+    " AND d.state ",
+    is_not_parked!(),
+    " \
      AND NOT EXISTS (SELECT 1 FROM delivery p WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id \
-     AND p.state <= 2 AND p.state = 2) ORDER BY d.id LIMIT ?4"
+     AND p.state ",
+    is_in_lane!(),
+    " AND p.state ",
+    is_parked!(),
+    ") ORDER BY d.id LIMIT ?4"
 );
 
 impl Store {
@@ -314,8 +332,13 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         self.operate(
             id,
-            "UPDATE delivery SET state = 0, due_at = 0, attempts = 0, finished_at = NULL \
-                          WHERE id = ?1 AND state = 2",
+            concat!(
+                "UPDATE delivery SET state = ",
+                pending!(),
+                ", due_at = 0, attempts = 0, finished_at = NULL \
+                 WHERE id = ?1 AND state ",
+                is_parked!()
+            ),
             Step::Released,
             who_and_why,
         )
@@ -333,7 +356,12 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         self.operate(
             id,
-            "UPDATE delivery SET state = 4 WHERE id = ?1 AND state = 2",
+            concat!(
+                "UPDATE delivery SET state = ",
+                discarded!(),
+                " WHERE id = ?1 AND state ",
+                is_parked!()
+            ),
             Step::Discarded,
             who_and_why,
         )
@@ -352,8 +380,13 @@ impl Store {
     ) -> Result<Option<String>, StoreError> {
         self.operate(
             id,
-            "UPDATE delivery SET state = 0, due_at = 0, attempts = 0, finished_at = NULL \
-                          WHERE id = ?1 AND state >= 2",
+            concat!(
+                "UPDATE delivery SET state = ",
+                pending!(),
+                ", due_at = 0, attempts = 0, finished_at = NULL \
+                 WHERE id = ?1 AND state ",
+                is_settled!()
+            ),
             Step::Replayed,
             who_and_why,
         )

@@ -145,21 +145,21 @@ pub struct Totals {
 }
 
 macro_rules! message_columns {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "SELECT id, enterprise, source, route, name, business_key, size, content_hash, headers, received_at, \
              finished_at, state, records, applied, findings, rejected, run FROM message ",
-            $rest
+            $($rest)*
         )
     };
 }
 
 macro_rules! delivery_columns {
-    ($rest:literal) => {
+    ($($rest:tt)*) => {
         concat!(
             "SELECT id, message_id, enterprise, route, endpoint, subject, state, attempts, created_at, finished_at, \
              due_at, note FROM delivery ",
-            $rest
+            $($rest)*
         )
     };
 }
@@ -277,7 +277,9 @@ impl Store {
         self.db
             .read(move |tx| {
                 let sql = delivery_columns!(
-                    "WHERE state = 2 AND (?1 IS NULL OR endpoint = ?1) ORDER BY id LIMIT ?2"
+                    "WHERE state ",
+                    is_parked!(),
+                    " AND (?1 IS NULL OR endpoint = ?1) ORDER BY id LIMIT ?2"
                 );
                 all(
                     tx,
@@ -321,10 +323,16 @@ impl Store {
             .read(|tx| {
                 let read =
                     |row: &dyn Row| Ok((row.text(0)?.to_owned(), row.int(1)?.cast_unsigned()));
-                let messages =
-                    "SELECT source, COUNT(*) FROM message WHERE state <= 1 GROUP BY source";
-                let deliveries =
-                    "SELECT endpoint, COUNT(*) FROM delivery WHERE state <= 1 GROUP BY endpoint";
+                let messages = concat!(
+                    "SELECT source, COUNT(*) FROM message WHERE state ",
+                    is_open!(),
+                    " GROUP BY source"
+                );
+                let deliveries = concat!(
+                    "SELECT endpoint, COUNT(*) FROM delivery WHERE state ",
+                    is_open!(),
+                    " GROUP BY endpoint"
+                );
                 Ok(OpenWork {
                     messages: all(tx, messages, &[], read)?,
                     deliveries: all(tx, deliveries, &[], read)?,
@@ -340,8 +348,14 @@ impl Store {
     pub async fn is_idle(&self) -> Result<bool, StoreError> {
         self.db
             .read(|tx| {
-                let sql = "SELECT CASE WHEN EXISTS (SELECT 1 FROM message WHERE state <= 1) \
-                           OR EXISTS (SELECT 1 FROM delivery WHERE state <= 1) THEN 0 ELSE 1 END";
+                let sql = concat!(
+                    "SELECT CASE WHEN EXISTS (SELECT 1 FROM message WHERE state ",
+                    is_open!(),
+                    ") \
+                     OR EXISTS (SELECT 1 FROM delivery WHERE state ",
+                    is_open!(),
+                    ") THEN 0 ELSE 1 END"
+                );
                 Ok(first(tx, sql, &[], |row| row.int(0))? == Some(1))
             })
             .await
