@@ -8,6 +8,7 @@ pub mod http_load;
 pub mod hub_process;
 pub mod observe;
 pub mod oracle;
+pub mod proxy;
 pub mod random;
 pub mod receiver;
 pub mod services;

@@ -230,12 +230,12 @@ impl Session {
         self.open_with(path, OpenFlags::WRITE | OpenFlags::EXCLUSIVE)
     }
 
-    /// Opens a file of our own for writing, made if need be; what is in it stays.
+    /// Opens a file of our own for writing; what is in it stays.
     ///
     /// # Errors
     /// The server's.
     pub(crate) fn open_own(&self, path: &Path) -> Result<RemoteFile<'_>, Failure> {
-        self.open_with(path, OpenFlags::WRITE | OpenFlags::CREATE)
+        self.open_with(path, OpenFlags::WRITE)
     }
 
     fn open_with(&self, path: &Path, flags: OpenFlags) -> Result<RemoteFile<'_>, Failure> {
@@ -422,23 +422,6 @@ impl RemoteFile<'_> {
         moved
             .map(drop)
             .map_err(|error| self.session.failed_transfer(&self.path, &error))
-    }
-
-    /// Cuts off what is behind a length.
-    ///
-    /// # Errors
-    /// The server's.
-    pub(crate) fn truncate(&mut self, len: u64) -> Result<(), Failure> {
-        let size = ssh2::FileStat {
-            size: Some(len),
-            uid: None,
-            gid: None,
-            perm: None,
-            atime: None,
-            mtime: None,
-        };
-        let cut = self.file.setstat(size);
-        cut.map_err(|error| self.session.failed(&self.path, error))
     }
 
     /// Asks for the bytes to be on the server's disk (`fsync@openssh.com`). Servers that cannot

@@ -127,22 +127,17 @@ impl Outbox {
     ) -> Result<(), NotPut> {
         let len = upload.content.len();
         let from = self.resume_at(session, temporary, len)?;
-        let mut file = match session.open_own(temporary) {
-            Err(error) if error.is_not_found() && self.create_folder => {
-                session.make_folders(&self.folder)?;
-                session.open_own(temporary)?
-            }
-            other => other?,
-        };
         let mut pieces = Pieces::new(&upload.content, self.files.as_ref());
-        match from {
-            0 => file.truncate(0)?,
+        let mut file = match from {
+            0 => self.create(session, temporary)?,
             from => {
                 tracing::info!(file = %temporary.display(), bytes_there = from, "upload is resumed");
-                file.begin_at(from)?;
                 skip(&mut pieces, from)?;
+                let mut file = session.open_own(temporary)?;
+                file.begin_at(from)?;
+                file
             }
-        }
+        };
         let written = from + send(&mut pieces, &mut file, wanted)?;
         if written != len {
             let problem = format!("{written} bytes, expected {len}");
@@ -162,6 +157,28 @@ impl Outbox {
                 );
                 Err(Failure::Connection(reason).into())
             }
+        }
+    }
+
+    /// A new temporary file, in the place of what a broken attempt left. That is removed, not cut
+    /// to nothing: a server that was stalled may do now what that attempt had asked for, and must
+    /// not do it to this file.
+    fn create<'a>(
+        &self,
+        session: &'a Session,
+        temporary: &Path,
+    ) -> Result<RemoteFile<'a>, Failure> {
+        match session.create_new(temporary) {
+            Err(error) if error.is_not_found() && self.create_folder => {
+                session.make_folders(&self.folder)?;
+                session.create_new(temporary)
+            }
+            // "Failure" is what OpenSSH says if it is there.
+            Err(error) if error.is_answer() && session.lstat(temporary).is_ok() => {
+                session.remove(temporary)?;
+                session.create_new(temporary)
+            }
+            other => other,
         }
     }
 
