@@ -5,8 +5,10 @@
 //! refers to it.
 
 use std::io::{self, Read, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use hub_core::files::{Files, Stat};
@@ -102,37 +104,50 @@ impl ContentStore {
                 Err(changed(path))
             };
         }
-        let (hash, read) = hash_of(&mut *self.files.open(path)?)?;
-        if read != size {
-            return Err(changed(path));
-        }
         let partial = self.partial(unique);
-        let staged = self
-            .link_or_copy(path, &partial, &hash, before)
-            .and_then(|()| self.publish(&partial, &hash));
+        let staged = self.stage_large(path, &partial, before);
         if staged.is_err() {
             // What is not accepted must not fill the disk, attempt after attempt.
             let _ = self.files.remove(&partial);
         }
-        staged.map(|()| Staged {
+        staged.map(|hash| Staged {
             hash,
             size,
             inline: None,
         })
     }
 
-    /// Makes `to` a synced file with the bytes of `from`, which has this hash and had this stat
-    /// before it was read.
-    fn link_or_copy(&self, from: &Path, to: &Path, hash: &Hash, before: Stat) -> io::Result<()> {
-        if self.files.link(from, to).is_err() {
-            return self.copy(from, to, hash);
+    /// Links and syncs, or copies, and publishes a file that had this stat before.
+    fn stage_large(&self, path: &Path, partial: &Path, before: Stat) -> io::Result<Hash> {
+        let is_linked = self.files.link(path, partial).is_ok();
+        let (hash, read) = match is_linked {
+            true => self.hash_and_sync(partial)?,
+            false => hash_of(&mut *self.files.open(path)?)?,
+        };
+        if !is_linked {
+            self.copy(path, partial, &hash)?;
         }
-        self.files.sync(to)?;
-        let after = self.files.stat(to)?;
-        match (after.len, after.modified) == (before.len, before.modified) {
-            true => Ok(()),
-            false => Err(changed(from)),
+        let after = match is_linked {
+            true => self.files.stat(partial)?,
+            // A copy is compared by its hash.
+            false => before,
+        };
+        if (read, after.len, after.modified) != (before.len, before.len, before.modified) {
+            return Err(changed(path));
         }
+        self.publish(partial, &hash)?;
+        Ok(hash)
+    }
+
+    /// Hashes a file while the disk syncs it: of a large one each takes as long as the other.
+    fn hash_and_sync(&self, path: &Path) -> io::Result<(Hash, u64)> {
+        let mut input = self.files.open(path)?;
+        thread::scope(|scope| {
+            let syncing = scope.spawn(|| self.files.sync(path));
+            let hashed = hash_of(&mut *input);
+            let synced = syncing.join().unwrap_or_else(|panic| resume_unwind(panic));
+            synced.and(hashed)
+        })
     }
 
     /// Begins a body that arrives piece by piece. Blocking.
