@@ -130,6 +130,8 @@ pub struct Circuit {
     failures: u32,
     openings: u32,
     open_until: Option<Instant>,
+    /// Whether a probe is on its way.
+    probing: bool,
 }
 
 impl Circuit {
@@ -141,6 +143,7 @@ impl Circuit {
             failures: 0,
             openings: 0,
             open_until: None,
+            probing: false,
         }
     }
 
@@ -154,17 +157,30 @@ impl Circuit {
         }
     }
 
+    /// A probe is sent: [`Self::state`] allows it.
+    pub const fn probe(&mut self) {
+        self.probing = true;
+    }
+
     /// The endpoint answered. Returns whether this closed an open circuit.
     pub fn succeeded(&mut self) -> bool {
+        self.probing = false;
         self.failures = 0;
         self.openings = 0;
         self.open_until.take().is_some()
     }
 
     /// The endpoint did not answer. Returns whether this opened a closed circuit: the one moment to alert.
+    ///
+    /// What was under way when it opened tells nothing new when it fails: of an open circuit only
+    /// a failed probe makes the wait longer.
     pub fn failed(&mut self, now: Instant) -> bool {
-        self.failures = self.failures.saturating_add(1);
+        let is_probe = std::mem::take(&mut self.probing);
         let was_open = self.open_until.is_some();
+        if was_open && !is_probe {
+            return false;
+        }
+        self.failures = self.failures.saturating_add(1);
         if was_open || self.failures >= self.policy.failures.max(1) {
             let factor = 1i64 << self.openings.min(3);
             self.openings = self.openings.saturating_add(1);
@@ -178,6 +194,7 @@ impl Circuit {
 
     /// The endpoint asked for a pause.
     pub fn pause_until(&mut self, until: Instant) {
+        self.probing = false;
         self.open_until = Some(self.open_until.map_or(until, |open| open.max(until)));
     }
 }
@@ -276,6 +293,7 @@ mod tests {
             CircuitState::OpenUntil(NOW.plus_seconds(10))
         );
         assert_eq!(circuit.state(NOW.plus_seconds(10)), CircuitState::Probing);
+        circuit.probe();
         assert!(
             !circuit.failed(NOW.plus_seconds(10)),
             "a failed probe is no second alert"
@@ -286,6 +304,30 @@ mod tests {
         );
         assert!(circuit.succeeded());
         assert_eq!(circuit.state(NOW), CircuitState::Closed);
+    }
+
+    #[test]
+    fn what_was_under_way_when_a_circuit_opened_does_not_keep_it_open_longer() {
+        let mut circuit = Circuit::new(CircuitPolicy {
+            failures: 1,
+            probe_seconds: 10,
+        });
+        assert!(circuit.failed(NOW));
+        for seconds in [0, 1, 9, 11] {
+            assert!(!circuit.failed(NOW.plus_seconds(seconds)), "no alert");
+        }
+        assert_eq!(
+            circuit.state(NOW),
+            CircuitState::OpenUntil(NOW.plus_seconds(10))
+        );
+        assert_eq!(circuit.state(NOW.plus_seconds(11)), CircuitState::Probing);
+        circuit.probe();
+        circuit.failed(NOW.plus_seconds(12));
+        let twice = CircuitState::OpenUntil(NOW.plus_seconds(32));
+        assert_eq!(circuit.state(NOW.plus_seconds(13)), twice);
+        circuit.failed(NOW.plus_seconds(13));
+        assert_eq!(circuit.state(NOW.plus_seconds(13)), twice);
+        assert!(circuit.succeeded(), "an answer is an answer, probe or not");
     }
 
     #[test]

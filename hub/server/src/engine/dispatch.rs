@@ -91,7 +91,7 @@ impl Dispatcher {
     }
 
     async fn run(mut self) {
-        let waker = self.hub.wakers.of(&self.entry.name);
+        let waker = self.hub.wakers.sinks.of(&self.entry.name);
         let mut look = true;
         while !self.hub.stop.is_cancelled() {
             if look && let Err(problem) = self.fetch().await {
@@ -247,6 +247,9 @@ impl Dispatcher {
     }
 
     fn start(&mut self, delivery: PendingDelivery, is_probe: bool) {
+        if is_probe {
+            self.circuit.probe();
+        }
         self.book.begun(delivery.id, delivery.message_id);
         let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
         let clock = self.clock;

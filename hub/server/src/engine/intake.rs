@@ -9,8 +9,8 @@ use hub_model::mapping::Decode;
 use hub_store::content::{ContentStore, MAX_INLINE_BYTES, Staged};
 use hub_store::messages::{Acceptance, NewMessage};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tokio::task::{JoinError, JoinSet};
+use tracing::{error, info, warn};
 
 use super::Hub;
 use crate::config::{Inbound, SourceEntry};
@@ -54,6 +54,17 @@ pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Inbound) {
     }
 }
 
+/// Says that taking a message failed on its own account. Its receipt was dropped unsettled, which
+/// is never a yes.
+fn report(source: &str, ended: Result<(), JoinError>) {
+    if let Err(problem) = ended {
+        error!(
+            source,
+            %problem, "a message could not be taken; its sender keeps it; this is a defect"
+        );
+    }
+}
+
 /// A number to spread pauses with; need not be good, only different.
 pub(super) fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
@@ -77,7 +88,9 @@ impl Intake {
         let ended = loop {
             tokio::select! {
                 () = self.hub.stop.cancelled() => break Ok(()),
-                Some(_) = unsettled.join_next(), if !unsettled.is_empty() => {}
+                Some(ended) = unsettled.join_next(), if !unsettled.is_empty() => {
+                    report(&self.entry.name, ended);
+                }
                 arrival = source.receive(), if unsettled.len() < window => match arrival {
                     Ok(arrival) => {
                         let intake = Arc::clone(self);
@@ -87,7 +100,9 @@ impl Intake {
                 },
             }
         };
-        while unsettled.join_next().await.is_some() {}
+        while let Some(ended) = unsettled.join_next().await {
+            report(&self.entry.name, ended);
+        }
         ended
     }
 
@@ -97,7 +112,7 @@ impl Intake {
         let name = message.name.clone();
         let settlement = match self.store(message).await {
             Ok(Acceptance::Accepted(message_id)) => {
-                self.hub.wakers.wake(&self.entry.name);
+                self.hub.wakers.sources.wake(&self.entry.name);
                 Settlement::Accepted {
                     message_id,
                     duplicate: false,
@@ -221,4 +236,46 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What is logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_whose_taking_panics_is_not_lost_in_silence() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .finish();
+        let ended = tokio::spawn(async { panic!("a decoder's key") }).await;
+        tracing::subscriber::with_default(subscriber, || {
+            report("quiet", Ok(()));
+            report("erp", ended);
+        });
+        let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(said.lines().count(), 1, "{said}");
+        for part in ["ERROR", "erp", "a decoder's key", "its sender keeps it"] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+    }
 }

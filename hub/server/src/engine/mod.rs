@@ -30,11 +30,11 @@ use hub_store::estate::{EnterpriseId, enterprise};
 use hub_store::messages::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::config::{Config, Enterprise};
 pub(crate) use send::assembled_folder;
-use wake::Wakers;
+use wake::{Calls, Wakers};
 
 /// How long a stopping engine waits for what is on its way. What is cut off is done again.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -127,7 +127,10 @@ impl PreparedEngine {
         surroundings: Surroundings,
     ) -> Result<Self, EngineError> {
         let enterprises = Arc::new(register(&config, &store).await?);
-        let wakers = Wakers::new(config.sources.keys().chain(config.sinks.keys()));
+        let wakers = Wakers {
+            sources: Calls::new(config.sources.keys()),
+            sinks: Calls::new(config.sinks.keys()),
+        };
         let stop = CancellationToken::new();
         Ok(Self(Hub {
             config,
@@ -189,7 +192,13 @@ impl Engine {
     /// Stops taking messages, finishes or hands back what is on its way, and ends.
     pub async fn stop(mut self) {
         self.hub.stop.cancel();
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Err(problem) = ended {
+                    error!(%problem, "a task of the engine failed on its own account; this is a defect");
+                }
+            }
+        };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
             warn!("some work did not end in time; it is done again at the next start");
             self.tasks.shutdown().await;

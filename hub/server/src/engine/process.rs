@@ -21,7 +21,7 @@ use crate::config::{Inbound, Outbound, UnknownDevices};
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Processes a source's messages until the engine stops.
 pub(super) async fn run(hub: Hub, route: Inbound) {
-    let waker = hub.wakers.of(&route.from);
+    let waker = hub.wakers.sources.of(&route.from);
     let Some(processor) = Processor::new(hub.clone(), route) else {
         return;
     };
@@ -188,7 +188,7 @@ impl Processor {
             reason,
         };
         for endpoint in self.hub.store.begin_again(again).await? {
-            self.hub.wakers.wake(&endpoint);
+            self.hub.wakers.sinks.wake(&endpoint);
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Processor {
 
     pub(super) fn wake_endpoints(&self, applied: &AppliedChunk) {
         for endpoint in &applied.endpoints {
-            self.hub.wakers.wake(endpoint);
+            self.hub.wakers.sinks.wake(endpoint);
         }
     }
 }
