@@ -170,9 +170,10 @@ impl Dial {
 }
 
 impl Session {
-    /// Whether calls on this session can still succeed, as far as we know.
+    /// Whether no call on this session can succeed any more, as far as can be seen from here.
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken.get()
+        // libssh2 has made the socket one that does not block.
+        self.broken.get() || matches!(self.stream.peek(&mut [0]), Ok(0))
     }
 
     /// Asks for something small: an answer means that the session works.
@@ -328,7 +329,7 @@ impl Session {
         path: &Path,
         call: impl FnOnce() -> Result<T, ssh2::Error>,
     ) -> Result<T, Failure> {
-        if self.is_broken() {
+        if self.broken.get() {
             return Err(Failure::Connection("the connection is lost".into()));
         }
         call().map_err(|error| self.failed(path, error))

@@ -87,7 +87,10 @@ fn offer(session: &Session, path: &Path, candidate: &Candidate, reply: Reply) {
     };
     let body = Body::Stream(Box::pin(download));
     if reply.send(Ok(Opened { stat, body })).is_ok() {
-        let last = match pump(&mut file, path, stat.len, &pieces) {
+        let pumped = pump(&mut file, path, stat.len, &pieces)
+            // To libssh2 a server that hangs up in good order is the end of the file.
+            .or_else(|failure| session.probe().and(Err(failure)));
+        let last = match pumped {
             Ok(()) => Piece::End,
             Err(failure) => Piece::Failed(failure),
         };
