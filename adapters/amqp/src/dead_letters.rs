@@ -1,5 +1,6 @@
 //! Where messages go that can never be accepted, with the reason.
 
+use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 
@@ -35,7 +36,7 @@ impl DeadLetters {
     pub(crate) async fn bury(
         &self,
         properties: BasicProperties,
-        body: &[u8],
+        body: Bytes,
         origin: &Origin<'_>,
         reason: &str,
     ) -> Result<(), String> {

@@ -8,8 +8,12 @@
 //!
 //! - *Returns are paired with confirms by arrival.* With several publishes in flight on a channel, a
 //!   `basic.return` is handed to whichever confirm is completed next, and confirms of `multiple` in
-//!   the order of a hash map: an unroutable message can count as delivered. Here each publish in
-//!   flight has a channel of its own, from a pool.
+//!   the order of a hash map: an unroutable message can count as delivered (seen: 3 of 5,000 with
+//!   half of them unroutable). `lane` believes a confirm only once it has seen all before it.
+//! - *A publish is numbered and written in two steps.* Publishing on one channel from several tasks
+//!   can mix up the numbers. Each channel has one task here.
+//! - *An error of a channel ends all publishes in flight on it*, whichever was to blame. Each is then
+//!   published again on a channel of its own, so that only that one is refused.
 //! - *Returned messages are logged with their bodies*, as warnings of the I/O thread. That thread
 //!   gets no subscriber here.
 //! - *A dropped or timed-out connect goes on in the library's thread*, for ever if the broker
@@ -29,6 +33,7 @@
 
 mod config;
 mod dead_letters;
+mod lane;
 mod link;
 mod properties;
 mod publisher;

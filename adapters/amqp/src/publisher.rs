@@ -1,24 +1,21 @@
 //! Publishes with a confirmed yes: connects when needed, again after a failure, and never waits for
 //! longer than its time limit.
-//!
-//! A message that waits for its yes has a channel to itself. On a channel shared by several, the
-//! library pairs returned messages with confirms by their order of arrival, which is not the order
-//! of publishing: the confirm of one message could carry the return of another, and a message that
-//! reached no queue would count as delivered.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hub_core::Backoff;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::ConfirmSelectOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel, Confirmation, ErrorKind};
-use tokio::sync::{Mutex, Semaphore};
+use lapin::{BasicProperties, Channel, ErrorKind};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::lane::{self, Answer, LANE_WIDTH, Request};
 use crate::link::{Endpoint, Link, reason, within};
 use crate::topology::short;
 
@@ -32,8 +29,8 @@ pub(crate) type Preparation =
 /// Where a message is published to.
 #[derive(Debug, Clone)]
 pub(crate) struct Address {
-    exchange: ShortString,
-    routing_key: ShortString,
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
 }
 
 impl Address {
@@ -75,6 +72,7 @@ pub(crate) struct Publisher {
     /// Longest wait for the broker's yes.
     patience: Duration,
     slots: Semaphore,
+    lanes: usize,
     prepare: Option<Preparation>,
     /// How often a connection was tried. Who waited for an attempt does not start another.
     attempts: AtomicU64,
@@ -89,10 +87,11 @@ struct State {
     reason: String,
 }
 
-/// A connection with its channels that nobody uses at the moment.
+/// A connection with its lanes.
 struct Session {
     link: Link,
-    idle: StdMutex<Vec<Channel>>,
+    lanes: Vec<Mutex<Option<mpsc::Sender<Request>>>>,
+    next: AtomicUsize,
 }
 
 impl Publisher {
@@ -107,6 +106,7 @@ impl Publisher {
             endpoint,
             patience,
             slots: Semaphore::new(most_in_flight),
+            lanes: most_in_flight.div_ceil(LANE_WIDTH),
             prepare,
             attempts: AtomicU64::new(0),
             connection: Mutex::default(),
@@ -121,7 +121,7 @@ impl Publisher {
         &self,
         address: &Address,
         properties: BasicProperties,
-        body: &[u8],
+        body: Bytes,
     ) -> Result<(), NotPublished> {
         let Ok(slot) = timeout(self.patience, self.slots.acquire()).await else {
             let reason = format!("no other message was confirmed within {:?}", self.patience);
@@ -131,23 +131,27 @@ impl Publisher {
         if session.link.is_blocked() {
             return Err(NotPublished::Blocked);
         }
-        let channel = session.channel(self.patience).await;
-        let channel = channel.map_err(NotPublished::Unavailable)?;
-        let publishing = publish_on(&channel, address, properties, body);
-        let result = match timeout(self.patience, publishing).await {
-            Ok(Ok(confirmation)) => {
-                session.put_back(channel);
-                verdict(confirmation, address)
-            }
-            Ok(Err(error)) => Err(failure(&error)),
-            Err(_) => Err(self.stalled(&session)),
-        };
+        let (p, b) = (properties.clone(), body.clone());
+        let on_lane = session.publish_on_lane(address.clone(), p, b, self.patience);
+        let mut answer = timeout(self.patience, on_lane).await;
+        if matches!(answer, Ok(Ok(Answer::Ended))) && session.link.is_connected() {
+            // Now each for itself: the one to blame must not take others with it.
+            let alone = session.publish_alone(address, properties, &body, self.patience);
+            answer = timeout(self.patience, alone).await;
+        }
         drop(slot);
-        result
+        match answer {
+            Ok(Ok(Answer::Told(told))) => told,
+            Ok(Ok(Answer::Ended)) => {
+                let reason = "the connection was lost before the broker's yes".to_owned();
+                Err(NotPublished::Unavailable(reason))
+            }
+            Ok(Err(reason)) => Err(NotPublished::Unavailable(reason)),
+            Err(_) => Err(self.stalled(&session)),
+        }
     }
 
-    /// No answer came. The channel is given up with the message; so is the connection, unless the
-    /// broker said that it would be silent.
+    /// No answer came: the connection is given up, unless the broker said that it would be silent.
     fn stalled(&self, session: &Session) -> NotPublished {
         if session.link.is_blocked() {
             return NotPublished::Blocked;
@@ -177,8 +181,7 @@ impl Publisher {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         match opened {
             Ok(link) => {
-                let idle = StdMutex::default();
-                let session = Arc::new(Session { link, idle });
+                let session = Arc::new(Session::new(link, self.lanes));
                 *state = State {
                     session: Some(session.clone()),
                     ..State::default()
@@ -205,60 +208,73 @@ impl Publisher {
 }
 
 impl Session {
-    async fn channel(&self, patience: Duration) -> Result<Channel, String> {
-        while let Some(channel) = self.lock().pop() {
-            if channel.status().connected() {
-                return Ok(channel);
-            }
+    fn new(link: Link, lanes: usize) -> Self {
+        Self {
+            link,
+            lanes: std::iter::repeat_with(Mutex::default).take(lanes).collect(),
+            next: AtomicUsize::new(0),
         }
+    }
+
+    async fn publish_on_lane(
+        &self,
+        address: Address,
+        properties: BasicProperties,
+        body: Bytes,
+        patience: Duration,
+    ) -> Result<Answer, String> {
+        let lane = self.lane(patience).await?;
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            address,
+            properties,
+            body,
+            answer,
+        };
+        if lane.send(request).await.is_err() {
+            return Ok(Answer::Ended);
+        }
+        Ok(answered.await.unwrap_or(Answer::Ended))
+    }
+
+    /// The next lane in turn; begun anew if its channel has ended.
+    async fn lane(&self, patience: Duration) -> Result<mpsc::Sender<Request>, String> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        let mut lane = self.lanes[turn].lock().await;
+        match lane.as_ref().filter(|lane| !lane.is_closed()) {
+            Some(lane) => Ok(lane.clone()),
+            None => Ok(lane
+                .insert(lane::begin(self.channel(patience).await?))
+                .clone()),
+        }
+    }
+
+    /// Publishes on a channel of its own: what ends that channel is about this message.
+    async fn publish_alone(
+        &self,
+        address: &Address,
+        properties: BasicProperties,
+        body: &[u8],
+        patience: Duration,
+    ) -> Result<Answer, String> {
+        let channel = self.channel(patience).await?;
+        let told = match lane::publish(&channel, address, properties, body).await {
+            Ok(confirmation) => lane::verdict(confirmation),
+            Err(error) => Err(failure(&error)),
+        };
+        Ok(Answer::Told(told))
+    }
+
+    /// A new channel that confirms.
+    async fn channel(&self, patience: Duration) -> Result<Channel, String> {
         let channel = self.link.channel(patience).await?;
         let selected = channel.confirm_select(ConfirmSelectOptions::default());
         within(patience, "publisher confirms", selected).await?;
         Ok(channel)
     }
-
-    fn put_back(&self, channel: Channel) {
-        self.lock().push(channel);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-async fn publish_on(
-    channel: &Channel,
-    address: &Address,
-    properties: BasicProperties,
-    body: &[u8],
-) -> lapin::Result<Confirmation> {
-    let options = BasicPublishOptions {
-        mandatory: true,
-        immediate: false,
-    };
-    let (exchange, key) = (address.exchange.clone(), address.routing_key.clone());
-    let confirm = channel.basic_publish(exchange, key, options, body, properties);
-    confirm.await?.await
-}
-
-fn verdict(confirmation: Confirmation, address: &Address) -> Result<(), NotPublished> {
-    match confirmation {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
-            let (text, code) = (returned.reply_text.as_str(), returned.reply_code);
-            Err(NotPublished::Unroutable(format!(
-                "{address}: {text} ({code})"
-            )))
-        }
-        Confirmation::Nack(None) => Err(NotPublished::NotKept),
-        Confirmation::NotRequested => {
-            let reason = "the channel has no publisher confirms".to_owned();
-            Err(NotPublished::Unavailable(reason))
-        }
-    }
-}
-
-/// What an error of the channel or connection means for the message.
+/// What an error of the channel or connection means for the one message in flight on it.
 fn failure(error: &lapin::Error) -> NotPublished {
     if let ErrorKind::ProtocolError(problem) = error.kind()
         && matches!(

@@ -80,7 +80,7 @@ impl Shared {
         };
         let properties = held.properties.clone();
         match dead_letters
-            .bury(properties, &held.body, &origin, reason)
+            .bury(properties, held.body.clone(), &origin, reason)
             .await
         {
             Ok(()) => {

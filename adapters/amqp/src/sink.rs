@@ -111,7 +111,7 @@ impl Sink for AmqpSink {
         let room = self.room(bytes).await?;
         let body = read(&message.content).await;
         let body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
-        let published = self.publisher.publish(&address, properties, &body).await;
+        let published = self.publisher.publish(&address, properties, body).await;
         drop(room);
         published.map_err(|problem| self.error(problem))?;
         Ok(Sent {

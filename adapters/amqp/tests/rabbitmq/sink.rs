@@ -152,7 +152,7 @@ async fn what_reaches_no_queue_is_never_delivered_even_in_a_crowd() {
     let mut reader = Reader::new(broker).await;
     let sink: std::sync::Arc<dyn Sink> = reader.sink().await.into();
     let mut sends = tokio::task::JoinSet::new();
-    for number in 0..400 {
+    for number in 0..10_000 {
         let sink = sink.clone();
         let subject = if number % 2 == 0 {
             "meter:1"
@@ -174,7 +174,7 @@ async fn what_reaches_no_queue_is_never_delivered_even_in_a_crowd() {
             (number, Err(error)) => panic!("{number}: {error}"),
         }
     }
-    assert_eq!(reader.taken().await.len(), 200);
+    assert_eq!(reader.taken().await.len(), 5_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
