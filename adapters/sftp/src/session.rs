@@ -173,7 +173,11 @@ impl Session {
     /// Whether no call on this session can succeed any more, as far as can be seen from here.
     pub(crate) fn is_broken(&self) -> bool {
         // libssh2 has made the socket one that does not block.
-        self.broken.get() || matches!(self.stream.peek(&mut [0]), Ok(0))
+        let hung_up = match self.stream.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        };
+        self.broken.get() || hung_up
     }
 
     /// Asks for something small: an answer means that the session works.
