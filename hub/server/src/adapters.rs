@@ -6,6 +6,8 @@ use hub_core::AdapterRegistry;
 #[must_use]
 pub fn adapters() -> AdapterRegistry {
     AdapterRegistry::new()
+        .source::<adapter_amqp::AmqpSourceConfig>()
+        .sink::<adapter_amqp::AmqpSinkConfig>()
         .source::<adapter_file::FileSourceConfig>()
         .sink::<adapter_file::FileSinkConfig>()
         .source::<adapter_http::HttpSourceConfig>()
