@@ -1,6 +1,6 @@
 //! The source: lists, fetches and offers files, and takes back what was not accepted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -118,7 +118,7 @@ impl SftpSource {
     fn list(&mut self, now: Instant) -> Job {
         self.next_listing = now + self.pace.poll;
         self.avoid.retain(|_, until| *until > now);
-        let avoid: Vec<PathBuf> = self.avoid.keys().cloned().collect();
+        let avoid: HashSet<PathBuf> = self.avoid.keys().cloned().collect();
         let seen = std::mem::take(&mut self.seen);
         let shared = self.shared.clone();
         Box::pin(async move {
@@ -127,7 +127,7 @@ impl SftpSource {
                 let leave_alone = |path: &Path, about: Option<(u64, u64)>| {
                     inner.hold.is_under_way(path)
                         || inner.unmoved.has(path, about)
-                        || avoid.iter().any(|avoided| avoided == path)
+                        || avoid.contains(path)
                 };
                 let lister = &inner.folder.lister;
                 lister.list(session, wanted, &seen, &leave_alone)
@@ -313,15 +313,13 @@ impl Receipt for SftpReceipt {
             relative: candidate.relative,
             stat: self.stat,
         };
-        // Before the first step: if we are cut off here, the file is not fetched again for it.
-        let pause = self.shared.unmoved.add(taken.clone(), outcome.clone());
-        match settle(&self.shared, taken.clone(), outcome).await {
-            Ok(()) => self.shared.unmoved.forget(&taken.relative),
-            Err(failure) => {
-                tracing::error!(file = %taken.relative.display(), %failure, pause_seconds = pause.as_secs(), "settled file cannot be moved away");
-            }
+        let settled = settle(&self.shared, taken.clone(), outcome.clone()).await;
+        let relative = taken.relative.clone();
+        if let Err(failure) = settled {
+            let pause = self.shared.unmoved.add(taken, outcome);
+            tracing::error!(file = %relative.display(), %failure, pause_seconds = pause.as_secs(), "settled file cannot be moved away");
         }
-        self.shared.hold.end(&taken.relative);
+        self.shared.hold.end(&relative);
     }
 }
 

@@ -9,7 +9,7 @@ use hub_core::Content;
 use hub_core::files::Files;
 use hub_names::{OnExisting, numbered};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Status};
 use crate::pieces::Pieces;
 use crate::pool::Wanted;
 use crate::session::{Kind, RemoteFile, Session};
@@ -151,11 +151,8 @@ impl Outbox {
             false => {
                 // Not what we wrote: the next attempt begins anew.
                 session.remove(temporary)?;
-                let reason = format!(
-                    "`{}` has {there} bytes, {len} were sent",
-                    temporary.display()
-                );
-                Err(Failure::Connection(reason).into())
+                let status = Status::Other(format!("has {there} bytes, and {len} were sent"));
+                Err(Failure::file(temporary, status).into())
             }
         }
     }
