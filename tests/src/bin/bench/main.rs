@@ -1,6 +1,6 @@
-//! `cargo run --release -p meterhub-tests --bin bench`: how fast the whole hub is on this machine.
+//! `cargo run --profile dist -p meterhub-tests --bin bench`: how fast the whole hub is on this machine.
 //!
-//! Each benchmark runs the real, release-built `meterhub` as a process of its own, and beside it,
+//! Each benchmark runs the real `meterhub`, built as it is shipped, as a process of its own, and beside it,
 //! in turn, what the machine itself can do: a bare parser over the same bytes, synced writes, the
 //! same HTTP libraries without a store. It asserts that nothing was lost; it asserts no time.
 //!
