@@ -49,10 +49,22 @@ impl<'a> Setup<'a> {
     /// says where the second may go on. The version of the hub counts too, since what it yields of
     /// a file may be mended; what a route tolerates does not, since it only judges what was yielded.
     #[must_use]
-    pub fn fingerprint(&self, format: &str) -> i64 {
+    pub fn decoder_fingerprint(&self, format: &str) -> i64 {
+        self.fingerprint(&[format, VERSION])
+    }
+
+    /// What an encoder of this format is made of, as a number. What two encoders with the same one
+    /// wrote may stand in one document. The version of the hub does not count: a newer one mends how
+    /// a record is written, but documents keep their layout.
+    #[must_use]
+    pub fn encoder_fingerprint(&self, format: &str) -> i64 {
+        self.fingerprint(&[format])
+    }
+
+    fn fingerprint(&self, of: &[&str]) -> i64 {
+        let (zone, mapping) = (self.zone.name(), self.mapping.unwrap_or_default());
         let mut digest = Sha256::new();
-        let mapping = self.mapping.unwrap_or_default();
-        for part in [VERSION, format, &self.zone.name(), mapping] {
+        for part in of.iter().copied().chain([zone.as_str(), mapping]) {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         }

@@ -41,12 +41,13 @@ fn config() -> String {
 }
 
 /// Makes parts of the document of route `tell`, as the hub does.
-struct Parts;
+struct Parts(i64);
 
 impl Publish for Parts {
     fn publish(&self, _: MessageId, changes: &[Change<'_>], _: bool) -> Publication {
         let part = |change: &Change<'_>| NewPart {
             route: "tell".into(),
+            encoded_by: self.0,
             bytes: format!("{}\n", change.event.subject).into_bytes(),
         };
         Publication {
@@ -55,13 +56,13 @@ impl Publish for Parts {
         }
     }
 
-    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+    fn complete(&self, _: MessageId, _: &str, _: &[i64]) -> Result<Closing, Finding> {
         Ok(Closing::default())
     }
 }
 
 /// Leaves a message in the store of which order `a1` was applied, and nothing else.
-async fn leave_half_done(store: &Store, decoded_by: i64) -> MessageId {
+async fn leave_half_done(store: &Store, decoded_by: i64, encoded_by: i64) -> MessageId {
     let message = NewMessage {
         enterprise: "north".into(),
         source: "in".into(),
@@ -75,14 +76,16 @@ async fn leave_half_done(store: &Store, decoded_by: i64) -> MessageId {
         panic!("it is new")
     };
     let message = store.message_to_process(id).await.unwrap().unwrap();
-    store
-        .apply(first_order(store, &message, decoded_by).await)
-        .await
-        .unwrap();
+    let chunk = Chunk {
+        decoded_by,
+        publisher: Arc::new(Parts(encoded_by)),
+        ..first_order(store, &message).await
+    };
+    store.apply(chunk).await.unwrap();
     id
 }
 
-async fn first_order(store: &Store, message: &OpenMessage, decoded_by: i64) -> Chunk {
+async fn first_order(store: &Store, message: &OpenMessage) -> Chunk {
     let zone: Zone = Zone::named("Europe/Helsinki").unwrap();
     let known = zone.clone();
     let north = store
@@ -94,7 +97,7 @@ async fn first_order(store: &Store, message: &OpenMessage, decoded_by: i64) -> C
         message: message.id,
         run: message.run,
         route: "in".into(),
-        decoded_by,
+        decoded_by: 0,
         scope: Scope {
             enterprise: north.id,
             zone,
@@ -112,7 +115,7 @@ async fn first_order(store: &Store, message: &OpenMessage, decoded_by: i64) -> C
         seen: 1,
         after: None,
         ending: None,
-        publisher: Arc::new(Parts),
+        publisher: Arc::new(Parts(0)),
     }
 }
 
@@ -123,15 +126,14 @@ async fn left_half_done(same: bool) -> (ConfigFolder, MessageId) {
     let first = world.post("in", Some("first"), "A,B\nx,y\n").await;
     assert_eq!(first.status, 202);
     world.idle().await;
-    let id = world.messages().await[0].id;
     let World {
         config, hub, store, ..
     } = world;
-    let decoded_by = store.message_to_process(id).await.unwrap().unwrap();
-    let decoded_by = decoded_by.decoded_by.unwrap();
     hub.stop().await;
-    let decoded_by = if same { decoded_by } else { decoded_by + 1 };
-    let id = leave_half_done(&store, decoded_by).await;
+    let loaded = meterhub::service::load(&config.dir()).unwrap();
+    let decoded_by = loaded.inbound["in"].decoded_by + i64::from(!same);
+    let encoded_by = loaded.outbound["tell"].encoded_by;
+    let id = leave_half_done(&store, decoded_by, encoded_by).await;
     (config, id)
 }
 
@@ -199,6 +201,53 @@ async fn a_message_that_begins_again_has_no_effect_twice() {
     for number in ["a1", "a2", "a3"] {
         assert_eq!(told.matches(number).count(), 1, "{number} in {told}");
     }
+    world.hub.stop().await;
+}
+
+/// The route passes messages on from now: what was applied is told, and the message goes on whole.
+#[tokio::test]
+async fn a_half_done_message_of_a_route_that_decodes_no_more_is_told_and_passed_on() {
+    let (config, id) = left_half_done(true).await;
+    let opaque = "format = \"opaque\"\nto = [\"out\"]";
+    let decoded = "format = \"csv\"\nmapping = \"orders\"";
+    let all = self::config().replace(decoded, opaque);
+    config.write(&all).unwrap();
+    let world = World::on(config).await;
+    world.idle().await;
+    let message = world.store.message(id).await.unwrap().unwrap();
+    assert_eq!((message.run, message.records), (2, 0));
+    let mut told = world.texts("out");
+    // The file of before was told by its number, `x`.
+    told.retain(|text| !text.contains("\"x\""));
+    told.sort();
+    assert_eq!(told, [FILE, "work_order:a1\n"]);
+    world.hub.stop().await;
+}
+
+/// The parts that were made are in another format: they must not go on as one document.
+#[tokio::test]
+async fn a_document_whose_format_was_changed_while_it_was_made_is_a_finding() {
+    let (config, id) = left_half_done(true).await;
+    let all = self::config();
+    let (inbound, outbound) = all.split_once("[outbound.tell]").unwrap();
+    let changed = outbound.replace(
+        "format = \"json\"",
+        "format = \"csv\"\nmapping = \"orders\"",
+    );
+    config
+        .write(&[inbound, "[outbound.tell]", &changed].concat())
+        .unwrap();
+    let world = World::on(config).await;
+    world.idle().await;
+    let findings = world.findings(id).await;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].code, "not_published");
+    let reason = &findings[0].reason;
+    assert!(
+        reason.contains("route `tell` writes in another format"),
+        "{reason}"
+    );
+    assert_eq!(world.texts("out").len(), 1, "the file of before");
     world.hub.stop().await;
 }
 

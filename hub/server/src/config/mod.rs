@@ -130,7 +130,7 @@ pub struct Inbound {
     pub enterprise: String,
     /// What reads them; `None` passes the content on as it is.
     pub decoder: Option<Arc<dyn Decode>>,
-    /// What the decoder is made of, as a number: see [`Setup::fingerprint`](crate::formats::Setup::fingerprint).
+    /// What the decoder is made of, as a number: see [`Setup::decoder_fingerprint`](crate::formats::Setup::decoder_fingerprint).
     pub decoded_by: i64,
     /// What a record that cannot be understood costs.
     pub reject: Reject,
@@ -155,6 +155,8 @@ pub struct Outbound {
     pub filter: Option<Filter>,
     /// What writes the documents.
     pub encoder: Arc<dyn Encode>,
+    /// What the encoder is made of, as a number: see [`Setup::encoder_fingerprint`](crate::formats::Setup::encoder_fingerprint).
+    pub encoded_by: i64,
     /// How many records a document holds.
     pub batch: Batch,
     /// Sinks that get the documents.

@@ -36,7 +36,7 @@ pub(super) fn inbound<'l>(
         OPAQUE => {
             no_mapping(loader, section, &table.format, table.mapping.as_ref());
             sinks(loader, section, &table.to, enterprise, config);
-            (None, Setup::new(zone, None).fingerprint(OPAQUE))
+            (None, Setup::new(zone, None).decoder_fingerprint(OPAQUE))
         }
         _ => {
             to_without_opaque(loader, section, &table);
@@ -102,7 +102,7 @@ pub(super) fn outbound<'l>(
         table.enterprise.get_ref(),
         config,
     );
-    let encoder = encoder?;
+    let (encoder, encoded_by) = encoder?;
     writable(loader, section, &table, &on, encoder.as_ref());
     known.then(|| Outbound {
         name: section.name.clone(),
@@ -110,6 +110,7 @@ pub(super) fn outbound<'l>(
         on: on.into_iter().map(|(event, _)| event).collect(),
         filter,
         encoder,
+        encoded_by,
         batch: table.batch,
         to: table.to.into_iter().map(Word::into_inner).collect(),
     })
@@ -267,15 +268,16 @@ fn decoder(
         made.map_err(|error| format_error(loader, section, name, mapping.as_ref(), error))
             .ok()
     });
-    (made, setup.fingerprint(name.get_ref()))
+    (made, setup.decoder_fingerprint(name.get_ref()))
 }
 
+/// What writes the documents of a route, and its fingerprint.
 fn encoder(
     loader: &mut Loader<'_>,
     section: &Section<'_>,
     table: &OutboundTable,
     zone: &Zone,
-) -> Option<Arc<dyn Encode>> {
+) -> Option<(Arc<dyn Encode>, i64)> {
     let valid: Vec<&str> = loader.formats.writable().collect();
     let format = format(loader, section, &table.format, &valid)?;
     let mapping = mapping(
@@ -292,6 +294,7 @@ fn encoder(
     let made = format.encoder(&setup)?;
     made.map_err(|error| format_error(loader, section, &table.format, mapping.as_ref(), error))
         .ok()
+        .map(|encoder| (encoder, setup.encoder_fingerprint(table.format.get_ref())))
 }
 
 fn format<'f>(

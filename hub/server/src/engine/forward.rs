@@ -14,7 +14,7 @@ impl Publish for Silent {
         Publication::default()
     }
 
-    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+    fn complete(&self, _: MessageId, _: &str, _: &[i64]) -> Result<Closing, Finding> {
         Ok(Closing::default())
     }
 }
@@ -51,7 +51,7 @@ impl Publish for Forward {
         }
     }
 
-    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+    fn complete(&self, _: MessageId, _: &str, _: &[i64]) -> Result<Closing, Finding> {
         Ok(Closing::default())
     }
 }

@@ -156,7 +156,12 @@ impl Processor {
     async fn process_large(self: &Arc<Self>, message: OpenMessage) -> Result<(), StoreError> {
         let begun = message.seen > 0 || message.checkpoint > 0;
         if begun && message.decoded_by != Some(self.route.decoded_by) {
-            return self.begin_again(&message).await;
+            return match self.begin_again(&message).await {
+                Err(problem) if problem.is_permanent() => {
+                    self.give_up(message.id, refused(&problem)).await
+                }
+                outcome => outcome,
+            };
         }
         let note = (message.seen > 0)
             .then(|| format!("goes on after {} records and findings", message.seen));
@@ -184,7 +189,8 @@ impl Processor {
         let again = BeginAgain {
             message: message.id,
             run: message.run,
-            publisher: self.publisher(message),
+            // Also of a route that passes messages on from now: the documents are of records.
+            publisher: self.record_publisher(message),
             reason,
         };
         for endpoint in self.hub.store.begin_again(again).await? {
@@ -226,16 +232,21 @@ impl Processor {
     /// What tells others of a message.
     pub(super) fn publisher(&self, message: &OpenMessage) -> Arc<dyn Publish> {
         if self.route.decoder.is_some() {
-            return Arc::new(Publisher {
-                routes: self.routes.clone(),
-                zone: self.zone.clone(),
-                now: message.received,
-            });
+            return self.record_publisher(message);
         }
         Arc::new(Forward {
             route: self.route.clone(),
             media_type: message.media_type.clone(),
             name: message.name.clone(),
+        })
+    }
+
+    /// What tells others of a message's records.
+    fn record_publisher(&self, message: &OpenMessage) -> Arc<dyn Publish> {
+        Arc::new(Publisher {
+            routes: self.routes.clone(),
+            zone: self.zone.clone(),
+            now: message.received,
         })
     }
 

@@ -132,6 +132,7 @@ impl Publish for Publisher {
                     if self.encode(route, &envelope, &selected, &mut bytes, findings) > 0 {
                         publication.parts.push(NewPart {
                             route: route.name.clone(),
+                            encoded_by: route.encoded_by,
                             bytes,
                         });
                     }
@@ -141,10 +142,21 @@ impl Publish for Publisher {
         publication
     }
 
-    fn complete(&self, message: MessageId, route: &str) -> Result<Closing, Finding> {
+    fn complete(
+        &self,
+        message: MessageId,
+        route: &str,
+        encoded_by: &[i64],
+    ) -> Result<Closing, Finding> {
         let Some(route) = self.routes.iter().find(|known| known.name == route) else {
-            return Err(taken_out(route));
+            return Err(unfinished(route, "was taken out of the configuration"));
         };
+        if encoded_by.iter().any(|by| *by != route.encoded_by) {
+            return Err(unfinished(
+                &route.name,
+                "writes in another format or mapping now",
+            ));
+        }
         let envelope = self.envelope(message);
         let mut closing = Closing::default();
         route.encoder.head(&envelope, &mut closing.head);
@@ -154,11 +166,10 @@ impl Publish for Publisher {
     }
 }
 
-/// The route was taken out of the configuration while its document was being made.
-fn taken_out(route: &str) -> Finding {
+/// A document that cannot be made whole, because of what happened to its route while it was made.
+fn unfinished(route: &str, why: &str) -> Finding {
     let reason = format!(
-        "route `{route}` was taken out of the configuration while its document was being made: \
-         the document is not sent"
+        "route `{route}` {why}: the document that it had begun to make of this message is not sent"
     );
     Finding::warning("not_published", Place::default(), reason).in_field("route")
 }

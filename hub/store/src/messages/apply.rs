@@ -71,11 +71,17 @@ pub trait Publish: Send + Sync {
     /// Deliveries and parts for the changes of one chunk; `whole` if the chunk is the whole message.
     fn publish(&self, message: MessageId, changes: &[Change<'_>], whole: bool) -> Publication;
 
-    /// Closes a document that was made in parts for this route.
+    /// Closes a document that was made in parts for this route, by all the encoders that
+    /// `encoded_by` names.
     ///
     /// # Errors
     /// The finding that says why the document is not sent.
-    fn complete(&self, message: MessageId, route: &str) -> Result<Closing, Finding>;
+    fn complete(
+        &self,
+        message: MessageId,
+        route: &str,
+        encoded_by: &[i64],
+    ) -> Result<Closing, Finding>;
 }
 
 /// What makes the parts of a document whole.
@@ -105,6 +111,8 @@ pub struct Publication {
 pub struct NewPart {
     /// The outbound route.
     pub route: String,
+    /// Fingerprint of what encoded it: parts of different ones do not make one document.
+    pub encoded_by: i64,
     /// The bytes.
     pub bytes: Vec<u8>,
 }

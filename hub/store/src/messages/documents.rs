@@ -1,5 +1,7 @@
 //! Deliveries that a message causes, and the documents that are made in parts while it is applied.
 
+use std::collections::BTreeMap;
+
 use hub_core::MessageId;
 use hub_model::Finding;
 use sha2::{Digest, Sha256};
@@ -8,7 +10,7 @@ use super::outbox::{BODY_MESSAGE, BODY_OWN, BODY_PARTS};
 use super::trace::{Step, Tracer};
 use super::{NewDelivery, NewPart, Publish};
 use crate::StoreError;
-use crate::db::{Tx, Value, all};
+use crate::db::{Row, Tx, Value, all};
 
 /// Number of the part that stands before and after all others.
 const HEAD_PART: i64 = 0;
@@ -45,7 +47,7 @@ impl<'a> Documents<'a> {
     pub(super) fn store_parts(&mut self, seen: u64, parts: &[NewPart]) -> Result<(), StoreError> {
         let number = seen.cast_signed().max(HEAD_PART + 1);
         for part in parts {
-            self.store_part(&part.route, number, &part.bytes)?;
+            self.store_part(&part.route, number, Some(part.encoded_by), &part.bytes)?;
         }
         Ok(())
     }
@@ -65,14 +67,12 @@ impl<'a> Documents<'a> {
     /// Closes the documents that were made in parts, and makes their deliveries. Returns what
     /// keeps documents from being sent.
     pub(super) fn complete(&mut self, publisher: &dyn Publish) -> Result<Vec<Finding>, StoreError> {
-        let sql = "SELECT DISTINCT route FROM part WHERE message_id = ?1 AND run = ?2";
-        let params = [self.message.0.into(), self.run.into()];
         let mut findings = Vec::new();
-        for route in all(self.tx, sql, &params, |row| Ok(row.text(0)?.to_owned()))? {
-            match publisher.complete(self.message, &route) {
+        for (route, encoded_by) in self.unfinished()? {
+            match publisher.complete(self.message, &route, &encoded_by) {
                 Ok(closing) => {
-                    self.store_part(&route, HEAD_PART, &closing.head)?;
-                    self.store_part(&route, TAIL_PART, &closing.tail)?;
+                    self.store_part(&route, HEAD_PART, None, &closing.head)?;
+                    self.store_part(&route, TAIL_PART, None, &closing.tail)?;
                     for delivery in &closing.deliveries {
                         self.store_delivery(delivery, BODY_PARTS)?;
                     }
@@ -83,8 +83,27 @@ impl<'a> Documents<'a> {
         Ok(findings)
     }
 
-    fn store_part(&mut self, route: &str, number: i64, bytes: &[u8]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO part (message_id, run, route, number, size, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    /// Routes with parts, and what encoded those.
+    fn unfinished(&mut self) -> Result<BTreeMap<String, Vec<i64>>, StoreError> {
+        let sql = "SELECT DISTINCT route, encoded_by FROM part WHERE message_id = ?1 AND run = ?2";
+        let params = [self.message.0.into(), self.run.into()];
+        let read = |row: &dyn Row| Ok((row.text(0)?.to_owned(), row.opt_int(1)?));
+        let mut unfinished: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (route, encoded_by) in all(self.tx, sql, &params, read)? {
+            unfinished.entry(route).or_default().extend(encoded_by);
+        }
+        Ok(unfinished)
+    }
+
+    fn store_part(
+        &mut self,
+        route: &str,
+        number: i64,
+        encoded_by: Option<i64>,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO part (message_id, run, route, number, size, bytes, encoded_by) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         self.tx.execute(
             sql,
@@ -95,6 +114,7 @@ impl<'a> Documents<'a> {
                 number.into(),
                 size.into(),
                 bytes.into(),
+                encoded_by.into(),
             ],
         )?;
         Ok(())

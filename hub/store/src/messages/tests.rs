@@ -76,6 +76,7 @@ impl Publish for ToOut {
         } else {
             vec![NewPart {
                 route: "r".into(),
+                encoded_by: 3,
                 bytes: b"part,".to_vec(),
             }]
         };
@@ -86,7 +87,8 @@ impl Publish for ToOut {
         }
     }
 
-    fn complete(&self, _: MessageId, _: &str) -> Result<Closing, Finding> {
+    fn complete(&self, _: MessageId, _: &str, by: &[i64]) -> Result<Closing, Finding> {
+        assert_eq!(by, [3]);
         Ok(Closing {
             head: b"head,".to_vec(),
             tail: b"tail".to_vec(),
@@ -322,7 +324,7 @@ async fn a_document_that_cannot_be_closed_is_a_finding() {
         fn publish(&self, _: MessageId, _: &[Change<'_>], _: bool) -> Publication {
             Publication::default()
         }
-        fn complete(&self, _: MessageId, route: &str) -> Result<Closing, Finding> {
+        fn complete(&self, _: MessageId, route: &str, _: &[i64]) -> Result<Closing, Finding> {
             let reason = format!("route `{route}` is gone");
             Err(Finding::warning("not_published", Place::default(), reason))
         }
