@@ -1,7 +1,5 @@
 //! Host keys and logins against OpenSSH.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
-
 mod support;
 
 use std::fs;

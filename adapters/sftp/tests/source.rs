@@ -1,7 +1,5 @@
 //! The SFTP source against OpenSSH.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
-
 mod support;
 
 use std::fs;
