@@ -19,6 +19,10 @@ use tracing::Dispatch;
 /// of connections to a frozen broker pile up; shorter, and the broker logs broken connections.
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
+/// What a broker means that hangs up while we log in.
+const HUNG_UP: &str = "the broker hung up during login: it may not know this way to log in \
+                       (`broker.auth`), or not speak AMQP 0-9-1 on this port";
+
 /// A broker, with secrets and certificates read.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
@@ -53,6 +57,7 @@ impl Link {
                 std::mem::forget(unfinished);
                 Ok(Self(Arc::new(Inner { connection, socket })))
             }
+            Ok(Err(error)) if was_hung_up(&error) => Err(HUNG_UP.to_owned()),
             Ok(Err(error)) => Err(reason(&error)),
             Err(_) => Err(format!("the broker did not answer within {patience:?}")),
         }
@@ -193,6 +198,17 @@ pub(crate) async fn within<T>(
             "{what}: the broker did not answer within {patience:?}"
         )),
     }
+}
+
+/// A broker that cannot use what a client offers hangs up after a while, without a word.
+fn was_hung_up(error: &lapin::Error) -> bool {
+    let ErrorKind::IOError(error) = error.kind() else {
+        return false;
+    };
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof
+    )
 }
 
 /// What went wrong, down to its cause.

@@ -103,11 +103,15 @@ impl Shared {
 
     /// The broker did not hear our answer: it will offer the message again, and we will know it.
     fn log_unheard(&self, answered: Result<bool, String>) {
-        let problem = match answered {
-            Ok(true) => return,
-            Ok(false) => "the connection was lost".to_owned(),
-            Err(problem) => problem,
-        };
-        tracing::warn!(source = %self.name, problem, "the broker did not hear our answer; it will offer the message again");
+        match answered {
+            Ok(true) => {}
+            // That the connection is lost is told once, by the source.
+            Ok(false) => {
+                tracing::debug!(source = %self.name, "an answer came too late for its connection");
+            }
+            Err(problem) => {
+                tracing::warn!(source = %self.name, problem, "the broker did not hear our answer; it will offer the message again");
+            }
+        }
     }
 }

@@ -111,6 +111,10 @@ impl Sink for AmqpSink {
         let room = self.room(bytes).await?;
         let body = read(&message.content).await;
         let body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
+        if body.len() as u64 != bytes {
+            let found = body.len();
+            return Err(self.refused(format!("its body is damaged: {found} bytes of {bytes}")));
+        }
         let published = self.publisher.publish(&address, properties, body).await;
         drop(room);
         published.map_err(|problem| self.error(problem))?;

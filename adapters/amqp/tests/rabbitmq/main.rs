@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
+mod operator;
 mod rig;
+mod silence;
 mod sink;
 mod source;
 mod throughput;
+mod tls;
 mod wire;

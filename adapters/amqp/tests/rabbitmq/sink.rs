@@ -1,16 +1,23 @@
 //! The sink.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use adapter_amqp::AmqpSinkConfig;
+use adapter_amqp::{AmqpSinkConfig, AmqpSourceConfig};
 use async_trait::async_trait;
-use hub_core::{Content, Sink, SinkConfig, SinkError};
+use hub_core::{Content, Sink, SinkConfig, SinkError, SourceConfig};
 use lapin::ExchangeKind;
 use lapin::types::AMQPValue;
 use meterhub_tests::conformance::{self, Receiver, Taken, message};
 use meterhub_tests::services;
+use meterhub_tests::wait::{PATIENCE, until_true};
+use tokio::task::JoinSet;
 
+use crate::operator::fill_memory;
 use crate::rig::{Broker, alone, calm, header, unique};
+
+/// Connecting may take 3 s, a confirm this long.
+const CONFIRM_SECONDS: u64 = 3;
 
 /// A partner that reads a queue.
 struct Reader {
@@ -38,7 +45,7 @@ impl Reader {
 
     async fn connect(&self, password: &str, options: &str) -> Box<dyn Sink> {
         let broker = self.broker.table(&self.broker.address, password);
-        let config = format!("{broker}confirm_timeout_seconds = 3\n{options}");
+        let config = format!("{broker}confirm_timeout_seconds = {CONFIRM_SECONDS}\n{options}");
         let config: AmqpSinkConfig = toml::from_str(&config).unwrap();
         assert_eq!(config.validate(), []);
         config.connect(&self.broker.context()).await.unwrap()
@@ -95,7 +102,7 @@ impl Receiver for Reader {
     }
 
     fn time_limit(&self) -> Duration {
-        Duration::from_secs(6)
+        Duration::from_secs(3 + CONFIRM_SECONDS)
     }
 }
 
@@ -150,8 +157,8 @@ async fn what_reaches_no_queue_is_never_delivered_even_in_a_crowd() {
     let Some(broker) = Broker::find() else { return };
     let _calm = calm().await;
     let mut reader = Reader::new(broker).await;
-    let sink: std::sync::Arc<dyn Sink> = reader.sink().await.into();
-    let mut sends = tokio::task::JoinSet::new();
+    let sink: Arc<dyn Sink> = reader.sink().await.into();
+    let mut sends = JoinSet::new();
     for number in 0..10_000 {
         let sink = sink.clone();
         let subject = if number % 2 == 0 {
@@ -267,4 +274,96 @@ async fn exchanges_and_queues_are_declared_or_only_looked_for() {
     declares.send(&message(91, "meter:1")).await.unwrap();
     looks.send(&message(92, "meter:1")).await.unwrap();
     assert_eq!(reader.broker.drain(&queue).await.len(), 2);
+}
+
+/// A broker that is full blocks who publishes: the sink says so within its time limit, and at once
+/// to those who come later; a source on the same broker goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_broker_is_busy_and_nobody_hangs() {
+    let Some(broker) = Broker::find() else { return };
+    let _alone = alone().await;
+    let mut reader = Reader::new(broker).await;
+    let sink = reader.sink().await;
+    sink.send(&message(1, "meter:1")).await.unwrap();
+    if fill_memory(&reader.broker, true).await.is_none() {
+        return;
+    }
+    let begun = Instant::now();
+    let first = sink.send(&message(2, "meter:1")).await;
+    let waited = begun.elapsed();
+    let begun = Instant::now();
+    let second = sink.send(&message(3, "meter:1")).await;
+    let waited_then = begun.elapsed();
+    let source = format!(
+        "{}queue = '{}'\nanswer_timeout_seconds = 5",
+        reader.broker.table(&reader.broker.address, "password"),
+        reader.queue
+    );
+    let source: AmqpSourceConfig = toml::from_str(&source).unwrap();
+    let mut source = source.connect(&reader.broker.context()).await.unwrap();
+    let (_, body, settle) = conformance::open(source.as_mut()).await;
+    settle(conformance::accepted()).await;
+    drop(source);
+    fill_memory(&reader.broker, false).await.unwrap();
+
+    assert_eq!(body, b"body 1", "sources go on");
+    assert!(matches!(first, Err(SinkError::Busy { .. })), "{first:?}");
+    assert!(waited < reader.time_limit(), "{waited:?}");
+    assert!(matches!(second, Err(SinkError::Busy { .. })), "{second:?}");
+    assert!(waited_then < Duration::from_millis(500), "{waited_then:?}");
+    until_true("the broker to take messages again", PATIENCE, || async {
+        sink.send(&message(3, "meter:1")).await.is_ok()
+    })
+    .await;
+    let found = reader.taken().await;
+    assert!(
+        found.iter().any(|taken| taken.body == b"body 3"),
+        "{found:?}"
+    );
+}
+
+/// What ends the channel costs only the message that is to blame.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_the_broker_will_never_take_takes_no_other_with_it() {
+    /// RabbitMQ's default `max_message_size`, and a little.
+    const TOO_LARGE: usize = 134_217_728 + 1_000;
+    let Some(broker) = Broker::find() else { return };
+    let _alone = alone().await;
+    let mut reader = Reader::new(broker).await;
+    let options = format!("{}\nmax_message_bytes = 200000000", reader.by_subject());
+    let sink: Arc<dyn Sink> = reader.connect("password", &options).await.into();
+    sink.send(&message(0, "meter:1")).await.unwrap();
+    let mut large = message(1_000, "meter:1");
+    large.content = Content::bytes(vec![b'x'; TOO_LARGE]);
+    let mut sends = JoinSet::new();
+    let send = |message| {
+        let sink = sink.clone();
+        async move {
+            sink.send(&message)
+                .await
+                .map_err(|error| (message.message_id, error))
+        }
+    };
+    sends.spawn(send(large.clone()));
+    for number in 1..200 {
+        sends.spawn(send(message(number, "meter:1")));
+    }
+    let mut errors = Vec::new();
+    while let Some(sent) = sends.join_next().await {
+        errors.extend(sent.unwrap().err());
+    }
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let (id, error) = &errors[0];
+    assert_eq!(*id, large.message_id);
+    assert!(matches!(error, SinkError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("larger than"), "{error}");
+    let mut ids: Vec<_> = reader
+        .taken()
+        .await
+        .into_iter()
+        .map(|taken| taken.id)
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 200);
 }

@@ -8,7 +8,8 @@ use adapter_amqp::{AmqpSinkConfig, AmqpSourceConfig};
 use futures_util::stream::{self, StreamExt};
 use hub_core::{Content, Sink, SinkConfig, SourceConfig};
 use lapin::BasicProperties;
-use lapin::options::BasicPublishOptions;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::types::FieldTable;
 use meterhub_tests::conformance::{accepted, message, receive};
 use tokio::task::JoinSet;
 
@@ -43,6 +44,29 @@ async fn library_alone(broker: &Broker, queue: &str) {
             .await
     );
     report("library, publish on one channel", begun);
+}
+
+async fn library_alone_reads(broker: &Broker, queue: &str) {
+    let (_connection, channel) = broker.channel().await;
+    let window = u16::try_from(2 * IN_FLIGHT).unwrap();
+    channel
+        .basic_qos(window, BasicQosOptions::default())
+        .await
+        .unwrap();
+    let options = BasicConsumeOptions::default();
+    let consuming = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+    let mut consumer = consuming.await.unwrap();
+    let begun = Instant::now();
+    let mut settling = JoinSet::new();
+    for _ in 0..MESSAGES {
+        let delivery = consumer.next().await.unwrap().unwrap();
+        settling.spawn(async move { delivery.acker.ack(BasicAckOptions::default()).await });
+        while settling.len() >= IN_FLIGHT {
+            settling.join_next().await;
+        }
+    }
+    while settling.join_next().await.is_some() {}
+    report("library, consume and ack each", begun);
 }
 
 async fn sink(broker: &Broker, queue: &str) {
@@ -95,10 +119,15 @@ async fn throughput() {
             let queue = unique("speed");
             broker.queue(&queue, "quorum", &[]).await;
             match send_with_sink {
-                false => library_alone(&broker, &queue).await,
-                true => sink(&broker, &queue).await,
+                false => {
+                    library_alone(&broker, &queue).await;
+                    source(&broker, &queue).await;
+                }
+                true => {
+                    sink(&broker, &queue).await;
+                    library_alone_reads(&broker, &queue).await;
+                }
             }
-            source(&broker, &queue).await;
         }
     }
 }
