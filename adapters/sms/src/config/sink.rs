@@ -1,0 +1,184 @@
+//! Configuration of an account that text messages are sent from.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Account, check_range};
+use crate::account::Accounts;
+use crate::address;
+use crate::outgoing::check_validity;
+use crate::sink::SmsSink;
+
+/// Sends text messages (SMS) over SMPP 3.4.
+///
+/// The body is JSON: `{"to": "+37255500001", "text": "..."}`, with `from` (a sender other than the
+/// configured one) and `valid_minutes` if wanted. A text goes in the telephones' 7-bit alphabet
+/// (GSM 03.38 with its extension table: 160 characters, or 153 in each of several parts) if that has
+/// all its characters, and else in UCS-2 (70, or 67). The message centre's ids of all parts are noted
+/// with the delivery; receipts, which name them, come in by a source with the same `account`.
+///
+/// If a message was accepted only in part, the next attempt goes on with the rest. After a restart in
+/// between it begins anew, and the telephone may get a part twice.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SmsSinkConfig {
+    /// Where and as whom.
+    pub account: Account,
+    /// The sender that telephones show: `+` and a number, a short code, or a name of at most 11
+    /// ASCII characters.
+    pub sender: String,
+    /// How the parts of a long text say that they belong together.
+    #[serde(default)]
+    pub long_messages: LongMessages,
+    /// What becomes of a text with characters that GSM 03.38 has not, such as `ê` or `õ`.
+    #[serde(default)]
+    pub not_in_gsm7: NotInGsm7,
+    /// Most parts that a text may need. Each is paid for. A longer text is refused.
+    #[serde(default = "max_segments")]
+    pub max_segments: u8,
+    /// Whether delivery receipts are asked for.
+    #[serde(default = "yes")]
+    pub receipts: bool,
+    /// How long the message centre is to try, in minutes, if the message does not say. Default: as
+    /// the message centre does.
+    #[serde(default)]
+    pub valid_minutes: Option<u32>,
+}
+
+/// How the parts of a long text say that they belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LongMessages {
+    /// A user data header at the beginning of each part.
+    #[default]
+    Udh,
+    /// The optional parameters `sar_msg_ref_num`, `sar_total_segments` and `sar_segment_seqnum`.
+    Sar,
+}
+
+/// What becomes of a text with characters that GSM 03.38 has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NotInGsm7 {
+    /// It goes in UCS-2: all characters, fewer in each part.
+    #[default]
+    Ucs2,
+    /// They are written with those that it has (`ê` as `e`); UCS-2 if that is not possible.
+    Transliterate,
+    /// It is refused.
+    Reject,
+}
+
+fn max_segments() -> u8 {
+    6
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl SmsSinkConfig {
+    fn unavailable(context: &AdapterContext, reason: String) -> SinkError {
+        SinkError::Unavailable {
+            endpoint: context.name.clone(),
+            reason,
+            retry_after: None,
+            answered: false,
+        }
+    }
+}
+
+#[async_trait]
+impl SinkConfig for SmsSinkConfig {
+    const KIND: &'static str = "sms";
+
+    fn example() -> &'static str {
+        r#"account = { server = "smsc.example:3550", system_id = "nordkraft", password = "env:SMPP_PASSWORD", tls = {}, window = 10 }
+sender = "Nordkraft"
+long_messages = "udh"         # or "sar": as the message centre wants it
+not_in_gsm7 = "ucs2"          # or "transliterate", "reject"
+max_segments = 3
+valid_minutes = 1440
+"#
+    }
+
+    fn validate(&self) -> Vec<ConfigProblem> {
+        let mut problems = Vec::new();
+        self.account.validate("account", &mut problems);
+        if let Err(reason) = address::sender(&self.sender) {
+            problems.push(ConfigProblem::error("sender", reason));
+        }
+        check_range(
+            "max_segments",
+            u64::from(self.max_segments),
+            1..=255,
+            &mut problems,
+        );
+        if let Some(Err(reason)) = self.valid_minutes.map(check_validity) {
+            problems.push(ConfigProblem::error("valid_minutes", reason));
+        }
+        problems
+    }
+
+    async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
+        let account = context.shared.get::<Accounts>().get(&self.account, context);
+        let bound = account.session().await;
+        bound
+            .map(drop)
+            .map_err(|reason| Self::unavailable(context, reason))
+    }
+
+    async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {
+        let failed = |reason: String| Self::unavailable(context, reason);
+        let secret = self.account.password.resolve(&context.base_dir);
+        secret.map_err(|error| failed(error.to_string()))?;
+        let sender = address::sender(&self.sender);
+        Ok(Box::new(SmsSink {
+            endpoint: context.name.clone(),
+            account: context.shared.get::<Accounts>().get(&self.account, context),
+            sender: sender.map_err(|reason| failed(format!("`sender` {reason}")))?,
+            long_messages: self.long_messages,
+            not_in_gsm7: self.not_in_gsm7,
+            max_segments: self.max_segments,
+            receipts: self.receipts,
+            valid_minutes: self.valid_minutes,
+            half_sent: Mutex::default(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(toml: &str) -> Vec<ConfigProblem> {
+        toml::from_str::<SmsSinkConfig>(toml).unwrap().validate()
+    }
+
+    #[test]
+    fn the_example_is_valid() {
+        assert_eq!(problems(SmsSinkConfig::example()), []);
+    }
+
+    #[test]
+    fn wrong_values_are_errors() {
+        let found = problems(
+            "account = { server = 'localhost:2775', system_id = '', password = 'env:P' }\n\
+             sender = 'far too long name'\nmax_segments = 0\nvalid_minutes = 99999999",
+        );
+        let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            [
+                "account.system_id",
+                "sender",
+                "max_segments",
+                "valid_minutes"
+            ]
+        );
+    }
+}

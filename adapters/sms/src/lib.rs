@@ -1,0 +1,63 @@
+//! SMS over SMPP 3.4: a sink that submits text messages, and a source of what telephones answer and
+//! of delivery receipts.
+//!
+//! # What is sent
+//!
+//! The sink's body is a small JSON object, which a mapping or template makes:
+//!
+//! ```json
+//! {"to": "+37255500001", "text": "Your meter is replaced tomorrow at 9.", "from": "Nordkraft", "valid_minutes": 120}
+//! ```
+//!
+//! `from` and `valid_minutes` may be left out. `to` is `+` and an international number, or digits as
+//! the message centre knows them. The text goes in GSM 03.38 if that has all its characters, else in
+//! UCS-2; a long one in several parts.
+//!
+//! # What is received
+//!
+//! What a telephone wrote, in one piece though it came in parts:
+//!
+//! ```json
+//! {"type": "message", "from": "+37255500001", "to": "12345", "text": "yes"}
+//! ```
+//!
+//! If parts stay away, those that came are offered one by one, with
+//! `"part": {"reference": 17, "number": 1, "of": 3}`. What is no text has `data`, in hexadecimal
+//! digits, instead of `text`. A receipt:
+//!
+//! ```json
+//! {"type": "receipt", "message_id": "m17", "state": "delivered", "from": "+37255500001",
+//!  "to": "Nordkraft", "error": "000", "submitted": "2603290015", "done": "2603290016"}
+//! ```
+//!
+//! `message_id` is the message centre's id of one part: the sink notes the ids of all parts with the
+//! delivery. `state` is `scheduled`, `enroute`, `delivered`, `expired`, `deleted`, `undeliverable`,
+//! `accepted`, `unknown`, `rejected` or `skipped`. What the message centre did not say is left out.
+//!
+//! # Why the protocol is our own code
+//!
+//! Of the SMPP crates only `rusmpp` 0.4 is kept up. Its client has no window, no reconnection and no
+//! throttling. Its codec refuses a whole unit for one odd field (an address that is not ASCII, a
+//! `receipted_message_id` without its zero octet, both seen from message centres) without saying the
+//! sequence number that an answer needs, and reads the following units at wrong offsets then: one
+//! such message would come again at each bind and end it, for ever.
+
+mod account;
+mod address;
+mod config;
+mod incoming;
+mod joining;
+mod link;
+mod outgoing;
+pub mod pdu;
+mod receipt;
+mod session;
+mod settle;
+mod sink;
+mod source;
+pub mod text;
+mod unsettled;
+mod verdict;
+
+pub use config::{Account, LongMessages, NotInGsm7, SmsSinkConfig, SmsSourceConfig, Tls};
+pub use verdict::{Verdict, verdict};

@@ -1,0 +1,49 @@
+//! Answers to what came.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use hub_core::{Receipt, Settlement};
+use tracing::{info, warn};
+
+use crate::account::BoundAccount;
+use crate::pdu::status;
+use crate::session::Answer;
+
+/// The duty to answer one message, which may have come in several parts. Dropped, the message centre
+/// is told to try again later.
+pub(crate) struct SmsReceipt {
+    pub(crate) account: Arc<BoundAccount>,
+    pub(crate) endpoint: String,
+    /// Forgotten once the message centre was told yes.
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) answers: Vec<Answer>,
+}
+
+#[async_trait]
+impl Receipt for SmsReceipt {
+    async fn settle(self: Box<Self>, settlement: Settlement) {
+        let status = match settlement {
+            Settlement::Accepted { .. } => status::OK,
+            Settlement::Retry { .. } => status::TEMPORARY_APPLICATION_ERROR,
+            Settlement::Reject { reason } => {
+                warn!(endpoint = %self.endpoint, %reason, "rejected");
+                status::PERMANENT_APPLICATION_ERROR
+            }
+        };
+        let mut told = true;
+        for answer in self.answers {
+            told &= answer.give(status).await;
+        }
+        if !told {
+            info!(endpoint = %self.endpoint, "the session ended before the answer; it may come again");
+        } else if status == status::OK
+            && let Some(fingerprint) = self.fingerprint
+        {
+            let unsettled = self.account.unsettled.lock();
+            unsettled
+                .unwrap_or_else(PoisonError::into_inner)
+                .settled(&fingerprint);
+        }
+    }
+}
