@@ -31,6 +31,7 @@
 //! - The library's own recovery is off: the hub connects sources again, a sink does so itself; both
 //!   would otherwise have to guess which deliveries are still theirs.
 
+mod acks;
 mod config;
 mod dead_letters;
 mod lane;

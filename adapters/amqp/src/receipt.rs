@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::{Receipt, Settlement};
-use lapin::options::{BasicAckOptions, BasicRejectOptions};
+use lapin::options::BasicRejectOptions;
+use lapin::types::DeliveryTag;
 use lapin::{Acker, BasicProperties};
 
 use crate::dead_letters::Origin;
@@ -21,6 +22,7 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
 
 /// A delivery that is not acknowledged.
 pub(crate) struct Held {
+    pub(crate) tag: DeliveryTag,
     pub(crate) acker: Acker,
     pub(crate) properties: BasicProperties,
     pub(crate) body: Bytes,
@@ -47,7 +49,7 @@ impl Receipt for AmqpReceipt {
             return;
         };
         match settlement {
-            Settlement::Accepted { .. } => self.source.acknowledge(&held).await,
+            Settlement::Accepted { .. } => self.source.acknowledge(held).await,
             Settlement::Retry { after } => self.source.returns.give_back(held, after),
             Settlement::Reject { reason } => self.source.reject(held, &reason).await,
         }
@@ -63,8 +65,8 @@ impl Drop for AmqpReceipt {
 }
 
 impl Shared {
-    async fn acknowledge(&self, held: &Held) {
-        let ack = held.acker.ack(BasicAckOptions::default());
+    async fn acknowledge(&self, held: Held) {
+        let ack = self.acks.acknowledge(held.tag, held.acker);
         self.log_unheard(within(self.patience, "ack", ack).await);
     }
 
@@ -72,7 +74,8 @@ impl Shared {
         let Some(dead_letters) = &self.dead_letters else {
             tracing::error!(source = %self.name, queue = %self.queue, reason, "message rejected; the broker dead-letters or drops it");
             let reject = held.acker.reject(BasicRejectOptions::default());
-            return self.log_unheard(within(self.patience, "reject", reject).await);
+            self.log_unheard(within(self.patience, "reject", reject).await);
+            return self.acks.answered(held.tag);
         };
         let origin = Origin {
             source: &self.name,
@@ -85,7 +88,7 @@ impl Shared {
         {
             Ok(()) => {
                 tracing::error!(source = %self.name, queue = %self.queue, reason, "message rejected to the dead-letter exchange");
-                self.acknowledge(&held).await;
+                self.acknowledge(held).await;
             }
             Err(problem) => {
                 tracing::error!(

@@ -13,6 +13,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::time::Instant;
 
+use crate::acks::Acks;
 use crate::config::AmqpSourceConfig;
 use crate::dead_letters::DeadLetters;
 use crate::link::{Link, reason, within};
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) queue: String,
     pub(crate) dead_letters: Option<DeadLetters>,
     pub(crate) returns: Returns,
+    pub(crate) acks: Acks,
     /// Longest wait for an answer to be written.
     pub(crate) patience: Duration,
     /// So that what is settled last can still be answered.
@@ -76,6 +78,7 @@ impl AmqpSource {
                 queue: config.queue.clone(),
                 dead_letters,
                 returns: Returns::default(),
+                acks: Acks::default(),
                 patience,
                 _link: link,
             }),
@@ -85,12 +88,15 @@ impl AmqpSource {
     /// Takes in a delivery, unless it can never be accepted.
     fn take(&self, delivery: Delivery) -> Option<Arrival> {
         let Delivery {
+            delivery_tag: tag,
             properties,
             data,
             acker,
             ..
         } = delivery;
+        self.shared.acks.delivered(tag);
         let held = Held {
+            tag,
             acker,
             properties,
             body: Bytes::from(data),

@@ -37,6 +37,21 @@ struct Log {
     answers: HashMap<(u32, u64), Answer>,
 }
 
+impl Log {
+    fn note(&mut self, connection: u32, tag: u64, multiple: bool, answer: Answer) {
+        self.answers.insert((connection, tag), answer);
+        if multiple {
+            let earlier = self
+                .delivered
+                .iter()
+                .filter(|(c, t, _)| *c == connection && *t < tag);
+            for (_, tag, _) in earlier {
+                self.answers.entry((connection, *tag)).or_insert(answer);
+            }
+        }
+    }
+}
+
 /// A relay to the broker that remembers deliveries and answers.
 pub(crate) struct Wire {
     pub(crate) address: String,
@@ -123,8 +138,10 @@ async fn relay(
                 NACK => no(arguments[8] & 2),
                 _ => return,
             };
-            let mut log = log.lock().unwrap();
-            log.answers.insert((connection, number(arguments)), answer);
+            let multiple = method == ACK && arguments[8] & 1 != 0;
+            log.lock()
+                .unwrap()
+                .note(connection, number(arguments), multiple, answer);
         },
     );
     // Whichever side ends first ends the other.
