@@ -22,7 +22,10 @@ use hub_core::{
 };
 use meterhub_tests::conformance::{context, message};
 use meterhub_tests::random::Random;
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncReadExt;
+
+/// Bytes that the hub hands to its disk at a time.
+const PIECE_BYTES: usize = 256 * 1024;
 
 type Failure = Box<dyn Error>;
 
@@ -107,9 +110,20 @@ impl Bench {
         let Body::Stream(mut stream) = message.body else {
             return Err("a stream was expected".into());
         };
-        let mut file = tokio::fs::File::create(self.local("got.bin")).await?;
-        let copied = tokio::io::copy(&mut stream, &mut file).await?;
-        file.flush().await?;
+        let mut file = fs::File::create(self.local("got.bin"))?;
+        let mut copied = 0;
+        loop {
+            // As the hub's intake does it.
+            let mut piece = Vec::with_capacity(PIECE_BYTES);
+            let mut limited = (&mut stream).take(PIECE_BYTES as u64);
+            if limited.read_to_end(&mut piece).await? == 0 {
+                break;
+            }
+            copied += piece.len() as u64;
+            let writing =
+                tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
+            file = writing.await??;
+        }
         let rate = self.rate(begun);
         assert_eq!(copied, self.bytes);
         let after = std::time::Duration::from_secs(3_600);
