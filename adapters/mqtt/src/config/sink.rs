@@ -1,0 +1,236 @@
+//! Configuration of topics that messages are sent to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Broker;
+use super::limits::{LARGEST_MESSAGE, check_client_id, check_range};
+use crate::link::{Link, Session};
+use crate::properties::{FixedProperties, check_user_property};
+use crate::publisher::Publisher;
+use crate::sink::{MqttSink, Shape};
+use crate::template::TopicTemplate;
+use crate::topics::check_topic;
+
+/// Most messages that may wait for the broker's yes; it may allow fewer, the rest waits here.
+const MOST_IN_FLIGHT: u64 = 1_000;
+
+/// Publishes each message to a topic (MQTT 5), with QoS 1.
+///
+/// A message is delivered once the broker has acknowledged it and somebody subscribes to its topic.
+/// If nobody does, MQTT throws the message away: that is a failure, unless `no_subscriber` says
+/// otherwise. With a fixed topic the endpoint is taken to be broken then, and the message is tried
+/// again; with one made of the message's own values the message is parked. Brokers that do not tell
+/// (the answer is optional in the protocol) make every publish a success.
+///
+/// User properties: `message-id` is the constant id of the message, so that the other side can
+/// recognise a resend; `correlation-id` the id of the incoming message that caused it; and the
+/// message's other headers. The properties `response-topic` and `correlation-data` are as the message
+/// says in headers of that name; the content type is the message's.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MqttSinkConfig {
+    /// Where the topic is.
+    pub broker: Broker,
+    /// The name that the broker knows us by. No other client may have it, no source of this hub
+    /// either: the broker throws the older one out.
+    pub client_id: String,
+    /// The topic. In braces: `message_id`, `correlation_id`, `subject`, `route`, `enterprise`,
+    /// `source_name`; each is one level, `/ + # $ %` in them are percent-encoded.
+    pub topic: String,
+    /// Whether the broker keeps the message as the last of its topic.
+    #[serde(default)]
+    pub retain: bool,
+    /// What to do if nobody subscribes to the topic.
+    #[serde(default)]
+    pub no_subscriber: NoSubscriber,
+    /// Further user properties.
+    #[serde(default)]
+    pub user_properties: BTreeMap<String, String>,
+    /// Where answers go.
+    #[serde(default)]
+    pub response_topic: Option<String>,
+    /// How long the broker keeps a message for who is away, in seconds. Then it drops it.
+    #[serde(default)]
+    pub expiry_seconds: Option<u32>,
+    /// Largest message that is sent, in bytes. Larger ones are parked.
+    #[serde(default = "max_message_bytes")]
+    pub max_message_bytes: u64,
+    /// Most messages that wait for the broker's yes at once.
+    #[serde(default = "max_in_flight")]
+    pub max_in_flight: u16,
+    /// Longest wait for the broker's yes, in seconds.
+    #[serde(default = "answer_timeout_seconds")]
+    pub answer_timeout_seconds: u64,
+}
+
+/// What to do if nobody subscribes to the topic of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoSubscriber {
+    /// It is not delivered.
+    #[default]
+    Fail,
+    /// It is delivered: right for retained messages, which wait at the broker.
+    Accept,
+}
+
+fn max_message_bytes() -> u64 {
+    1024 * 1024
+}
+
+fn max_in_flight() -> u16 {
+    64
+}
+
+fn answer_timeout_seconds() -> u64 {
+    30
+}
+
+impl MqttSinkConfig {
+    fn unavailable(context: &AdapterContext, reason: String) -> SinkError {
+        SinkError::Unavailable {
+            endpoint: context.name.clone(),
+            reason,
+            retry_after: None,
+            answered: false,
+        }
+    }
+
+    fn sink(&self, context: &AdapterContext) -> Result<MqttSink, String> {
+        let endpoint = self.broker.endpoint(context)?;
+        let patience = Duration::from_secs(self.answer_timeout_seconds);
+        let client_id = self.client_id.clone();
+        let publisher = Publisher::new(endpoint, client_id, patience, self.max_in_flight);
+        let shape = Shape {
+            topic: TopicTemplate::parse(&self.topic)?,
+            fixed: FixedProperties {
+                user_properties: self.user_properties.clone().into_iter().collect(),
+                response_topic: self.response_topic.clone(),
+                expiry_seconds: self.expiry_seconds,
+            },
+            retain: self.retain,
+            no_subscriber: self.no_subscriber,
+            largest: self.max_message_bytes,
+        };
+        Ok(MqttSink::new(context.name.clone(), publisher, shape))
+    }
+
+    fn validate_texts(&self, problems: &mut Vec<ConfigProblem>) {
+        if let Err(reason) =
+            TopicTemplate::parse(&self.topic).and_then(|_| check_topic(&self.topic))
+        {
+            problems.push(ConfigProblem::error("topic", reason));
+        }
+        if let Some(Err(reason)) = self.response_topic.as_deref().map(check_topic) {
+            problems.push(ConfigProblem::error("response_topic", reason));
+        }
+        for (name, value) in &self.user_properties {
+            if let Err(reason) = check_user_property(name, value) {
+                problems.push(ConfigProblem::error("user_properties", reason));
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SinkConfig for MqttSinkConfig {
+    const KIND: &'static str = "mqtt";
+
+    fn example() -> &'static str {
+        r#"broker = { url = "mqtts://mqtt.example:8884", auth = "certificate", client_certificate = "file:meterhub.pem" }
+client_id = "meterhub-commands"
+topic = "gateways/{subject}/commands"
+response_topic = "meterhub/answers"
+expiry_seconds = 86400
+user_properties = { x-sender = "nordkraft" }
+no_subscriber = "fail"        # "accept": right with `retain = true`
+"#
+    }
+
+    fn validate(&self) -> Vec<ConfigProblem> {
+        let mut problems = Vec::new();
+        self.broker.validate(&mut problems);
+        check_client_id(&self.client_id, &mut problems);
+        self.validate_texts(&mut problems);
+        for (key, value, range) in [
+            (
+                "max_message_bytes",
+                self.max_message_bytes,
+                1..=LARGEST_MESSAGE,
+            ),
+            (
+                "max_in_flight",
+                u64::from(self.max_in_flight),
+                1..=MOST_IN_FLIGHT,
+            ),
+            (
+                "answer_timeout_seconds",
+                self.answer_timeout_seconds,
+                1..=600,
+            ),
+        ] {
+            check_range(key, value, range, &mut problems);
+        }
+        if self.expiry_seconds == Some(0) {
+            let reason = "is 0: messages would be dropped at once";
+            problems.push(ConfigProblem::error("expiry_seconds", reason));
+        }
+        problems
+    }
+
+    /// With another client id: a hub that runs must not be thrown out.
+    async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
+        let failed = |reason| Self::unavailable(context, reason);
+        let endpoint = self.broker.endpoint(context).map_err(failed)?;
+        let session = Session::passing(format!("{}-check", self.client_id));
+        let link = Link::open(&endpoint, &session, None).await;
+        link.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {
+        let sink = self.sink(context);
+        Ok(Box::new(sink.map_err(|r| Self::unavailable(context, r))?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(toml: &str) -> Vec<ConfigProblem> {
+        toml::from_str::<MqttSinkConfig>(toml).unwrap().validate()
+    }
+
+    const BROKER: &str = "client_id = 'hub'\nbroker = { url = 'mqtt://localhost', auth = { password = { user = 'hub', password = 'env:P' } } }";
+
+    #[test]
+    fn the_example_is_valid() {
+        assert_eq!(problems(MqttSinkConfig::example()), []);
+        assert_eq!(problems(&format!("{BROKER}\ntopic = 'a/{{subject}}'")), []);
+    }
+
+    #[test]
+    fn wrong_values_are_errors() {
+        for wrong in [
+            "topic = ''",
+            "topic = 'a/+'",
+            "topic = '{what}'",
+            "topic = 'a'\nresponse_topic = 'a/#'",
+            "topic = 'a'\nuser_properties = { message-id = '1' }",
+            "topic = 'a'\nmax_in_flight = 0",
+            "topic = 'a'\nanswer_timeout_seconds = 0",
+            "topic = 'a'\nexpiry_seconds = 0",
+            "topic = 'a'\nmax_message_bytes = 0",
+        ] {
+            let found = problems(&format!("{BROKER}\n{wrong}"));
+            assert!(found.len() == 1 && !found[0].warning, "{wrong}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Publishes messages with QoS 1 and tells what became of each.
+//!
+//! Used by the sink and, for rejected messages, by the source. Connects by itself, again if need be,
+//! and not in a storm.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hub_core::Backoff;
+use rumqttc::{
+    PubAck, PubAckReason, Publish, PublishNoticeError, PublishOptions, PublishProperties,
+    PublishResult, QoS,
+};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::link::{Endpoint, Link, Session};
+
+/// Pauses between attempts to connect.
+const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+
+/// A message to publish.
+#[derive(Debug, Clone)]
+pub(crate) struct Outgoing {
+    pub(crate) topic: String,
+    pub(crate) body: Bytes,
+    pub(crate) properties: PublishProperties,
+    pub(crate) retain: bool,
+}
+
+/// Why a message was not published.
+#[derive(Debug)]
+pub(crate) enum NotPublished {
+    /// No connection, or it was lost before the answer: nobody knows what became of the message.
+    Unavailable(String),
+    /// The broker has it, and nobody subscribes to the topic.
+    NoSubscriber,
+    /// We must not publish to the topic.
+    Forbidden(String),
+    /// The broker will never take it.
+    Refused(String),
+    /// The broker could not take it, and does not say that it never will.
+    NotKept(String),
+    /// A quota is used up.
+    Busy,
+}
+
+/// Publishes to one broker. Clone-free: share it by reference.
+pub(crate) struct Publisher {
+    endpoint: Endpoint,
+    session: Session,
+    /// Longest wait for the broker's yes.
+    patience: Duration,
+    slots: Semaphore,
+    /// How often a connection was tried. Who waited for an attempt does not start another.
+    attempts: AtomicU64,
+    connection: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    link: Option<Link>,
+    failures: u32,
+    not_before: Option<Instant>,
+    reason: String,
+}
+
+impl Publisher {
+    /// Connects when it first publishes.
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        client_id: String,
+        patience: Duration,
+        most_in_flight: u16,
+    ) -> Self {
+        Self {
+            endpoint,
+            session: Session::sending(client_id, most_in_flight),
+            patience,
+            slots: Semaphore::new(usize::from(most_in_flight)),
+            attempts: AtomicU64::new(0),
+            connection: Mutex::default(),
+        }
+    }
+
+    /// Returns once the broker has acknowledged the message and has it for somebody.
+    ///
+    /// # Errors
+    /// The kind says what the broker made of it.
+    pub(crate) async fn publish(&self, outgoing: Outgoing) -> Result<(), NotPublished> {
+        let Ok(slot) = timeout(self.patience, self.slots.acquire()).await else {
+            let reason = format!("no other message was answered within {:?}", self.patience);
+            return Err(NotPublished::Unavailable(reason));
+        };
+        let link = self.link().await.map_err(NotPublished::Unavailable)?;
+        fits(&link, &outgoing).map_err(NotPublished::Refused)?;
+        let answer = timeout(self.patience, publish_on(&link, outgoing)).await;
+        drop(slot);
+        answer.unwrap_or_else(|_| {
+            let reason = format!("no answer within {:?}", self.patience);
+            link.cut(&reason);
+            Err(NotPublished::Unavailable(reason))
+        })
+    }
+
+    /// The connection; a new one if there is none. One attempt at a time, and all who wait for it
+    /// share what came of it.
+    async fn link(&self) -> Result<Link, String> {
+        let seen = self.attempts.load(Ordering::SeqCst);
+        let mut state = self.connection.lock().await;
+        if let Some(link) = &state.link {
+            if link.is_connected() {
+                return Ok(link.clone());
+            }
+            state.link = None;
+        }
+        if self.attempts.load(Ordering::SeqCst) != seen && state.failures > 0 {
+            return Err(state.reason.clone());
+        }
+        if let Some(not_before) = state.not_before {
+            sleep_until(not_before).await;
+        }
+        let opened = Link::open(&self.endpoint, &self.session, None).await;
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        match opened {
+            Ok(link) => {
+                *state = State {
+                    link: Some(link.clone()),
+                    ..State::default()
+                };
+                Ok(link)
+            }
+            Err(reason) => {
+                state.failures = state.failures.saturating_add(1);
+                let pause = RECONNECT.pause(state.failures, self.attempts.load(Ordering::SeqCst));
+                state.not_before = Some(Instant::now() + pause);
+                state.reason.clone_from(&reason);
+                Err(reason)
+            }
+        }
+    }
+}
+
+/// Whether the broker takes packets of this size; a larger one would end the connection.
+fn fits(link: &Link, outgoing: &Outgoing) -> Result<(), String> {
+    let Some(largest) = link.properties().and_then(|p| p.max_packet_size) else {
+        return Ok(());
+    };
+    let properties = Some(outgoing.properties.clone());
+    let topic = outgoing.topic.clone();
+    let mut packet = Publish::new(topic, QoS::AtLeastOnce, outgoing.body.clone(), properties);
+    // Any will do: it counts for the size.
+    packet.pkid = 1;
+    let size = packet.size();
+    match u32::try_from(size).is_ok_and(|size| size <= largest) {
+        true => Ok(()),
+        false => Err(format!(
+            "its packet has {size} bytes, and the broker takes at most {largest}"
+        )),
+    }
+}
+
+async fn publish_on(link: &Link, outgoing: Outgoing) -> Result<(), NotPublished> {
+    let options = PublishOptions::at_least_once()
+        .retain(outgoing.retain)
+        .properties(outgoing.properties);
+    let topic = outgoing.topic;
+    let asked = link.client().publish_tracked(topic, outgoing.body, options);
+    let Ok(notice) = asked.await else {
+        return Err(NotPublished::Unavailable(link.end()));
+    };
+    match notice.wait_async().await {
+        Ok(PublishResult::Qos1(answer)) => verdict(&answer),
+        Ok(other) => Err(NotPublished::Unavailable(format!(
+            "an answer that was not asked for: {other:?}"
+        ))),
+        Err(error @ PublishNoticeError::RetainNotSupported) => {
+            Err(NotPublished::Refused(error.to_string()))
+        }
+        Err(PublishNoticeError::Recv) => Err(NotPublished::Unavailable(link.end())),
+        Err(error) => Err(NotPublished::Unavailable(error.to_string())),
+    }
+}
+
+/// What an acknowledgement says (MQTT 5, 3.4.2.1).
+fn verdict(answer: &PubAck) -> Result<(), NotPublished> {
+    let properties = answer.properties.as_ref();
+    let text = properties.and_then(|p| p.reason_string.as_deref());
+    let reason = format!("{:?} {}", answer.reason, text.unwrap_or_default());
+    let reason = reason.trim_end().to_owned();
+    Err(match answer.reason {
+        PubAckReason::Success => return Ok(()),
+        PubAckReason::NoMatchingSubscribers => NotPublished::NoSubscriber,
+        PubAckReason::NotAuthorized | PubAckReason::TopicNameInvalid => {
+            NotPublished::Forbidden(reason)
+        }
+        PubAckReason::PayloadFormatInvalid => NotPublished::Refused(reason),
+        PubAckReason::QuotaExceeded => NotPublished::Busy,
+        PubAckReason::PacketIdentifierInUse => NotPublished::Unavailable(reason),
+        PubAckReason::UnspecifiedError | PubAckReason::ImplementationSpecificError => {
+            NotPublished::NotKept(reason)
+        }
+    })
+}

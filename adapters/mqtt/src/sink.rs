@@ -1,0 +1,146 @@
+//! The sink: a message becomes an acknowledged publish.
+
+use std::io;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
+use tokio::io::AsyncReadExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::config::NoSubscriber;
+use crate::properties::{FixedProperties, outgoing};
+use crate::publisher::{NotPublished, Outgoing, Publisher};
+use crate::template::TopicTemplate;
+use crate::topics::check_topic;
+
+/// Bodies in memory at once, all messages together, in KiB. A single larger one goes alone.
+const MEMORY_KIB: u32 = 256 * 1024;
+
+/// Pause that we ask for when a quota is used up; the broker does not say how long it will be.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
+
+/// A configured topic.
+pub(crate) struct MqttSink {
+    endpoint: String,
+    publisher: Publisher,
+    shape: Shape,
+    memory: Semaphore,
+}
+
+/// What becomes of a message.
+pub(crate) struct Shape {
+    pub(crate) topic: TopicTemplate,
+    pub(crate) fixed: FixedProperties,
+    pub(crate) retain: bool,
+    pub(crate) no_subscriber: NoSubscriber,
+    pub(crate) largest: u64,
+}
+
+impl MqttSink {
+    pub(crate) fn new(endpoint: String, publisher: Publisher, shape: Shape) -> Self {
+        Self {
+            endpoint,
+            publisher,
+            shape,
+            memory: Semaphore::new(MEMORY_KIB as usize),
+        }
+    }
+
+    async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, SinkError> {
+        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
+        let permit = self.memory.acquire_many(kib.clamp(1, MEMORY_KIB)).await;
+        permit.map_err(|_| self.unavailable("is being stopped".to_owned(), false))
+    }
+
+    fn unavailable(&self, reason: String, answered: bool) -> SinkError {
+        SinkError::Unavailable {
+            endpoint: self.endpoint.clone(),
+            reason,
+            retry_after: None,
+            answered,
+        }
+    }
+
+    fn refused(&self, answer: String) -> SinkError {
+        SinkError::Refused {
+            endpoint: self.endpoint.clone(),
+            answer,
+        }
+    }
+
+    /// Trouble with the topic: the endpoint's, if all messages have the one, else the message's.
+    fn topic_trouble(&self, reason: String) -> SinkError {
+        match self.shape.topic.is_fixed() {
+            true => self.unavailable(reason, false),
+            false => self.refused(reason),
+        }
+    }
+
+    fn error(&self, problem: NotPublished, topic: &str) -> SinkError {
+        match problem {
+            NotPublished::Unavailable(reason) => self.unavailable(reason, false),
+            NotPublished::NoSubscriber => {
+                self.topic_trouble(format!("nobody subscribes to `{topic}`"))
+            }
+            NotPublished::Forbidden(reason) => self.topic_trouble(format!("`{topic}`: {reason}")),
+            NotPublished::NotKept(reason) => self.unavailable(reason, true),
+            NotPublished::Refused(answer) => self.refused(answer),
+            NotPublished::Busy => SinkError::Busy {
+                endpoint: self.endpoint.clone(),
+                retry_after: Some(BUSY_PAUSE),
+            },
+        }
+    }
+
+    /// All of a message but its body.
+    fn shaped(&self, message: &OutgoingMessage) -> Result<Outgoing, String> {
+        let topic = self.shape.topic.topic(message);
+        check_topic(&topic).map_err(|reason| format!("its topic {reason}"))?;
+        Ok(Outgoing {
+            topic,
+            body: Bytes::new(),
+            properties: outgoing(message, &self.shape.fixed)?,
+            retain: self.shape.retain,
+        })
+    }
+}
+
+#[async_trait]
+impl Sink for MqttSink {
+    async fn send(&self, message: &OutgoingMessage) -> Result<Sent, SinkError> {
+        let bytes = message.content.len();
+        let largest = self.shape.largest;
+        if bytes > largest {
+            return Err(self.refused(format!(
+                "it has {bytes} bytes, and `max_message_bytes` is {largest}"
+            )));
+        }
+        let mut outgoing = self.shaped(message).map_err(|r| self.refused(r))?;
+        let topic = outgoing.topic.clone();
+        let room = self.room(bytes).await?;
+        let body = read(&message.content).await;
+        outgoing.body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
+        let published = self.publisher.publish(outgoing).await;
+        drop(room);
+        let note = match published {
+            Ok(()) => format!("acknowledged, topic `{topic}`"),
+            Err(NotPublished::NoSubscriber) if self.shape.no_subscriber == NoSubscriber::Accept => {
+                format!("acknowledged, topic `{topic}`, nobody subscribes to it")
+            }
+            Err(problem) => return Err(self.error(problem, &topic)),
+        };
+        Ok(Sent { note })
+    }
+}
+
+/// The whole body: the protocol has no streams.
+async fn read(content: &Content) -> io::Result<Bytes> {
+    if let Some(bytes) = content.as_bytes() {
+        return Ok(bytes);
+    }
+    let mut body = Vec::with_capacity(usize::try_from(content.len()).unwrap_or_default());
+    content.reader().read_to_end(&mut body).await?;
+    Ok(body.into())
+}
