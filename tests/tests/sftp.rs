@@ -1,5 +1,5 @@
-//! A hub that fetches from an SFTP server and delivers to it while that server is killed and the
-//! wire to it fails, in the middle of files, under load. In the end the conservation law holds:
+//! A hub that fetches from an SFTP server and delivers to it while that server is killed, the wire
+//! to it fails, and the hub itself is killed, in the middle of files, under load. In the end the conservation law holds:
 //! everything is there, once.
 //!
 //! `METERHUB_SEED` replays a run's content and faults.
@@ -23,7 +23,7 @@ use meterhub_tests::wait::{PATIENCE, until_true};
 use meterhub_tests::workload::{CSV_MAPPING, Maker};
 use tempfile::TempDir;
 
-/// Rounds of load; in each the wire fails in several ways and the server is killed once.
+/// Rounds of load; in each the wire fails in several ways, and server and hub are killed once.
 const ROUNDS: u64 = 3;
 /// Faults of the wire in a round, at most this many bytes apart.
 const FAULTS: usize = 5;
@@ -144,7 +144,7 @@ file = {{ path = "../files", create_folder = true }}
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_there_once_though_server_and_wire_fail() {
+async fn everything_is_there_once_though_server_wire_and_hub_fail() {
     let (Some(server), Some(partner)) = (Server::found(), Partner::new()) else {
         return;
     };
@@ -159,7 +159,7 @@ async fn everything_is_there_once_though_server_and_wire_fail() {
         .write(&server.configuration(proxy.address(), &partner))
         .expect("can be written");
 
-    let hub = HubProcess::start(&config).await;
+    let mut hub = HubProcess::start(&config).await;
     let inbox = DropFolder::open(&partner.path("in")).expect("is there");
     let mut maker = Maker::new("hes", Random::new(seed));
     let mut sent = Vec::new();
@@ -167,6 +167,9 @@ async fn everything_is_there_once_though_server_and_wire_fail() {
         sent.extend(drop_files(&inbox, &mut maker, round));
         proxy.follow(plan(seed.wrapping_add(round), FAULTS, BYTES_APART));
         storm(&proxy, &inbox).await;
+        // Also between a commit and the file's move: the next hub fetches it again, and knows it.
+        hub.kill().await;
+        hub = HubProcess::start(&config).await;
         proxy.heal();
     }
     // Every kind of fault has a turn, whatever the seed drew.
@@ -175,10 +178,11 @@ async fn everything_is_there_once_though_server_and_wire_fail() {
     drained(&config, &inbox, &partner).await;
     proxy.heal();
     idle(&config).await;
+    let resends = hub.log().matches("resend recognised").count();
     hub.stop().await;
 
     eprintln!(
-        "{} files; the wire failed {} times, {} connections, {} MB",
+        "{} files, {resends} of them came twice; the wire failed {} times, {} connections, {} MB",
         sent.len(),
         proxy.struck().len(),
         proxy.connections(),

@@ -23,11 +23,12 @@ const NO_MORE_ENTRIES: i32 = -16;
 const CIPHERS: &str = "aes256-gcm@openssh.com,aes128-gcm@openssh.com,\
                        chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr";
 
-/// Permissions of files that we make: the server's umask may take some away.
-const FILE_MODE: i32 = 0o660;
+/// Permissions of files that we make: whoever they are for must be able to read them. The server's
+/// umask may take some away.
+const FILE_MODE: i32 = 0o664;
 
 /// Permissions of folders that we make.
-const FOLDER_MODE: i32 = 0o770;
+const FOLDER_MODE: i32 = 0o775;
 
 /// How to reach a server and get in.
 #[derive(Debug, Clone)]
