@@ -66,7 +66,7 @@ pub(crate) enum NotPublished {
     Refused(String),
 }
 
-/// Publishes to one broker. Clone-free: share it by reference.
+/// Publishes to one broker.
 pub(crate) struct Publisher {
     endpoint: Endpoint,
     /// Longest wait for the broker's yes.
@@ -123,7 +123,7 @@ impl Publisher {
         properties: BasicProperties,
         body: Bytes,
     ) -> Result<(), NotPublished> {
-        let Ok(slot) = timeout(self.patience, self.slots.acquire()).await else {
+        let Ok(_slot) = timeout(self.patience, self.slots.acquire()).await else {
             let reason = format!("no other message was confirmed within {:?}", self.patience);
             return Err(NotPublished::Unavailable(reason));
         };
@@ -131,22 +131,9 @@ impl Publisher {
         if session.link.is_blocked() {
             return Err(NotPublished::Blocked);
         }
-        let (p, b) = (properties.clone(), body.clone());
-        let on_lane = session.publish_on_lane(address.clone(), p, b, self.patience);
-        let mut answer = timeout(self.patience, on_lane).await;
-        if matches!(answer, Ok(Ok(Answer::Ended))) && session.link.is_connected() {
-            // Now each for itself: the one to blame must not take others with it.
-            let alone = session.publish_alone(address, properties, &body, self.patience);
-            answer = timeout(self.patience, alone).await;
-        }
-        drop(slot);
-        match answer {
-            Ok(Ok(Answer::Told(told))) => told,
-            Ok(Ok(Answer::Ended)) => {
-                let reason = "the connection was lost before the broker's yes".to_owned();
-                Err(NotPublished::Unavailable(reason))
-            }
-            Ok(Err(reason)) => Err(NotPublished::Unavailable(reason)),
+        let publishing = session.publish(address, properties, body, self.patience);
+        match timeout(self.patience, publishing).await {
+            Ok(told) => told,
             Err(_) => Err(self.stalled(&session)),
         }
     }
@@ -216,25 +203,36 @@ impl Session {
         }
     }
 
-    async fn publish_on_lane(
+    async fn publish(
         &self,
-        address: Address,
+        address: &Address,
         properties: BasicProperties,
         body: Bytes,
         patience: Duration,
-    ) -> Result<Answer, String> {
-        let lane = self.lane(patience).await?;
+    ) -> Result<(), NotPublished> {
+        let lane = self.lane(patience).await;
+        let lane = lane.map_err(NotPublished::Unavailable)?;
         let (answer, answered) = oneshot::channel();
         let request = Request {
-            address,
-            properties,
-            body,
+            address: address.clone(),
+            properties: properties.clone(),
+            body: body.clone(),
             answer,
         };
-        if lane.send(request).await.is_err() {
-            return Ok(Answer::Ended);
+        // A lane that ends drops what it did not answer.
+        let _ = lane.send(request).await;
+        match answered.await.unwrap_or(Answer::Ended) {
+            Answer::Told(told) => told,
+            // Now each for itself: the one to blame must not take others with it.
+            Answer::Ended if self.link.is_connected() => {
+                self.publish_alone(address, properties, &body, patience)
+                    .await
+            }
+            Answer::Ended => {
+                let reason = "the connection was lost before the broker's yes".to_owned();
+                Err(NotPublished::Unavailable(reason))
+            }
         }
-        Ok(answered.await.unwrap_or(Answer::Ended))
     }
 
     /// The next lane in turn; begun anew if its channel has ended.
@@ -256,13 +254,13 @@ impl Session {
         properties: BasicProperties,
         body: &[u8],
         patience: Duration,
-    ) -> Result<Answer, String> {
-        let channel = self.channel(patience).await?;
-        let told = match lane::publish(&channel, address, properties, body).await {
+    ) -> Result<(), NotPublished> {
+        let channel = self.channel(patience).await;
+        let channel = channel.map_err(NotPublished::Unavailable)?;
+        match lane::publish(&channel, address, properties, body).await {
             Ok(confirmation) => lane::verdict(confirmation),
             Err(error) => Err(failure(&error)),
-        };
-        Ok(Answer::Told(told))
+        }
     }
 
     /// A new channel that confirms.

@@ -25,6 +25,10 @@ const LARGEST_WINDOW: u64 = 10_000;
 /// `message-id`. The properties `correlation-id`, `reply-to`, `type`, `app-id`, `expiration`,
 /// `timestamp`, `content-encoding` and the application's own headers are kept with it.
 ///
+/// A message that cannot be taken now is offered to the hub again after a pause. Meanwhile it stays
+/// with us, unacknowledged: given back, it would count as delivered once more, and RabbitMQ drops or
+/// moves away what was delivered too often (`delivery-limit`, 20 by default since version 4).
+///
 /// A message that can never be accepted goes to `dead_letter_exchange` with the reason in the
 /// header `x-meterhub-reason`; it is acknowledged only once the broker has it there. Without such
 /// an exchange the message is rejected, and the broker does with it what the queue's own
