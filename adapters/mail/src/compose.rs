@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use hub_core::OutgoingMessage;
 use hub_names::Template;
 use lettre::address::Address;
-use lettre::message::header::{ContentDisposition, ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{
+    ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+};
 use lettre::message::{Attachment, Body, Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 
 use crate::config::BodyPlace;
@@ -154,15 +156,14 @@ impl Composer {
         SinglePart::builder()
             .header(content_type(&media_type))
             .header(ContentDisposition::inline())
-            .body(Body::new(body))
+            .body(bytes(body))
     }
 
     /// The body is attached to a text.
     fn attached(&self, message: &OutgoingMessage, body: Vec<u8>) -> Result<MultiPart, String> {
         let name = self.attachment_name.name(message)?;
-        // Bytes, not a text: those would get other line ends.
         let attachment =
-            Attachment::new(name).body(Body::new(body), content_type(self.media_type(message)));
+            Attachment::new(name).body(bytes(body), content_type(self.media_type(message)));
         let text = fill(self.text.as_ref(), message, Into::Text)?;
         let html = fill(self.html.as_ref(), message, Into::Html)?;
         let mixed = MultiPart::mixed().boundary(boundary(message, "mixed"));
@@ -189,6 +190,12 @@ fn content_type(media_type: &str) -> ContentType {
     ContentType::parse(media_type)
         .or_else(|_| ContentType::parse(ANY_BYTES))
         .expect("`application/octet-stream` is a media type")
+}
+
+/// In base64, whatever is in it: the library sends what looks like a text as it is, with line ends
+/// that no mail may have.
+fn bytes(body: Vec<u8>) -> Body {
+    Body::new_with_encoding(body, ContentTransferEncoding::Base64).expect("base64 holds any bytes")
 }
 
 fn fill(

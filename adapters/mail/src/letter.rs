@@ -272,7 +272,10 @@ mod tests {
             read(&mail, Take::Attachments).unwrap(),
             [workbook.clone(), rows.clone()]
         );
-        assert_eq!(read(&mail, Take::Text).unwrap(), [text.clone()]);
+        assert_eq!(
+            read(&mail, Take::Text).unwrap(),
+            std::slice::from_ref(&text)
+        );
         assert_eq!(read(&mail, Take::Both).unwrap(), [text, workbook, rows]);
         let letter = Letter::read(&mail, &rules(Take::Text)).unwrap();
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -11,7 +11,8 @@
 //! - *lettre's feature `tokio1-rustls-tls` brings ring*; `tokio1-rustls` with `aws-lc-rs` does not.
 //! - *lettre has no time limit of its own on answers*, and ends a failed command with another one.
 //!   All is within limits here.
-//! - *lettre changes line ends in texts*: a body goes as bytes, in base64.
+//! - *lettre sends bytes that look like a text as they are*, bare line feeds included, though its
+//!   documentation says base64. A body is in base64 here, always.
 //! - *async-imap leaves a command that is dropped in the middle of its answer*. `mailbox` gives such
 //!   a connection up.
 //! - *async-imap traces passwords and mails*. Nobody hears it here.

@@ -13,13 +13,14 @@ use tokio::time::Instant;
 
 use crate::compose::Composer;
 use crate::progress::{Progress, Verdict};
-use crate::smtp::{Answer, Dialer, Outgoing, Trouble};
+use crate::smtp::{Answer, Dialer, Outgoing, Trouble, leave};
 
 /// A connection that rested longer is not used again: the server is about to close it.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
-/// Mails over one connection, as servers count them.
-const MAILS_PER_CONNECTION: u32 = 100;
+/// Mails over one connection. Exim puts what comes after the tenth aside until it next looks through
+/// its queue, half an hour later perhaps (`smtp_accept_queue_per_connection`).
+const MAILS_PER_CONNECTION: u32 = 10;
 
 /// When to try again after we were not let in: someone must act first, and servers ban those who
 /// insist.
@@ -89,12 +90,13 @@ impl MailSink {
     async fn hand_over(&self, outgoing: &Outgoing<'_>) -> Result<Vec<Answer>, Trouble> {
         let (mut connection, mails) = self.connection().await?;
         let answers = self.dialer.transact(&mut connection, outgoing).await?;
-        if mails + 1 < MAILS_PER_CONNECTION {
-            self.rested().push(Rested {
+        match mails + 1 < MAILS_PER_CONNECTION {
+            true => self.rested().push(Rested {
                 connection,
                 since: Instant::now(),
                 mails: mails + 1,
-            });
+            }),
+            false => drop(tokio::spawn(leave(connection))),
         }
         Ok(answers)
     }
@@ -106,9 +108,9 @@ impl MailSink {
             let Some(mut rested) = rested else {
                 return Ok((self.dialer.connect().await?, 0));
             };
-            if rested.since.elapsed() < LONGEST_REST
-                && self.dialer.is_alive(&mut rested.connection).await?
-            {
+            if rested.since.elapsed() >= LONGEST_REST {
+                tokio::spawn(leave(rested.connection));
+            } else if self.dialer.is_alive(&mut rested.connection).await? {
                 return Ok((rested.connection, rested.mails));
             }
         }

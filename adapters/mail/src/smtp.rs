@@ -20,6 +20,9 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Longest answer of a server that is told on.
 const LONGEST_ANSWER: usize = 300;
 
+/// How long a server may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+
 /// The server closes the connection or is about to.
 const CLOSING: u16 = 421;
 
@@ -199,6 +202,11 @@ impl Dialer {
     ) -> Result<Answer, Trouble> {
         within(self.endpoint.limits.answer(), connection.command(command)).await
     }
+}
+
+/// Ends a connection politely. Whether the server hears it makes no difference.
+pub(crate) async fn leave(mut connection: AsyncSmtpConnection) {
+    let _ = timeout(GOODBYE, connection.quit()).await;
 }
 
 type Response = lettre::transport::smtp::response::Response;

@@ -12,7 +12,7 @@ use crate::compose::Composer;
 use crate::config::Server;
 use crate::progress::Progress;
 use crate::sink::{MailSink, error};
-use crate::smtp::{Dialer, Trouble};
+use crate::smtp::{Dialer, Trouble, leave};
 use crate::template::TextTemplate;
 
 /// Most connections: beyond, servers take us for a flood.
@@ -239,8 +239,8 @@ server.login = { user = "hub@nordkraft.example", password = "env:SMTP_PASSWORD" 
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
         let connected = self.dialer(context)?.connect().await;
-        // Closing without a word is no harm.
-        connected.map(drop).map_err(|t| error(&context.name, t))
+        leave(connected.map_err(|t| error(&context.name, t))?).await;
+        Ok(())
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

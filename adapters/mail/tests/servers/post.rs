@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hub_core::AdapterContext;
 use hub_core::files::OsFiles;
+use lettre::message::Body;
+use lettre::message::header::ContentTransferEncoding;
 use mail_parser::{Message, MessageParser, MimeHeaders};
 use meterhub_tests::conformance;
 use meterhub_tests::services::service;
@@ -17,7 +19,11 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// Longest wait for an answer that the tests configure, in seconds.
-pub(crate) const TIMEOUT_SECONDS: u64 = 3;
+pub(crate) const ANSWER_SECONDS: u64 = 3;
+
+/// Longest wait for a connection. Dovecot makes everyone at an address wait for a while after a
+/// wrong password came from there.
+pub(crate) const CONNECT_SECONDS: u64 = 10;
 
 static USERS: AtomicU32 = AtomicU32::new(0);
 
@@ -51,7 +57,7 @@ pub(crate) fn place(variable: &str) -> Option<Place> {
 pub(crate) struct Person {
     pub(crate) user: String,
     /// Our side: secrets.
-    pub(crate) base: TempDir,
+    _base: TempDir,
     pub(crate) context: AdapterContext,
     maildirs: PathBuf,
     lmtp: String,
@@ -69,7 +75,7 @@ impl Person {
         Some(Self {
             user: format!("t{}-{number}", std::process::id()),
             context: conformance::context("mail", base.path(), Arc::new(OsFiles)),
-            base,
+            _base: base,
             maildirs: service("MAILDIRS")?.into(),
             lmtp: service("LMTP_ADDR")?,
             seen: BTreeSet::new(),
@@ -147,16 +153,18 @@ async fn reply(stream: &mut BufReader<TcpStream>) -> String {
 }
 
 /// A mail with attachments of these names and contents.
-pub(crate) fn mail_with(id: &str, attachments: &[(&str, &str)]) -> String {
+pub(crate) fn mail_with(id: &str, attachments: &[(&str, &[u8])]) -> String {
     let mut mail = format!(
         "From: Anna <anna@montage.example>\r\nTo: hub@nord.example\r\nSubject: {id}\r\n\
          Message-ID: <{id}@montage.example>\r\nDate: Sun, 29 Mar 2026 02:15:00 +0200\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/mixed; boundary=\"=_b\"\r\n\r\n--=_b\r\n\r\nHello\r\n"
     );
     for (name, content) in attachments {
+        let encoded = Body::new_with_encoding(content.to_vec(), ContentTransferEncoding::Base64);
+        let encoded = String::from_utf8(encoded.unwrap().into_vec()).unwrap();
         mail.push_str(&format!(
             "--=_b\r\nContent-Type: text/csv; name=\"{name}\"\r\n\
-             Content-Disposition: attachment\r\n\r\n{content}\r\n"
+             Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n{encoded}\r\n"
         ));
     }
     mail.push_str("--=_b--\r\n");

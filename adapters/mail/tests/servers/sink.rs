@@ -12,9 +12,10 @@ use meterhub_tests::conformance::{self, Receiver, Taken, message};
 use meterhub_tests::services::{self, ResumeAtEnd, service};
 use meterhub_tests::wait::until_true;
 
-use crate::post::{Person, TIMEOUT_SECONDS, attachment, parse, place, servers};
+use crate::post::{ANSWER_SECONDS, CONNECT_SECONDS, Person, attachment, parse, place, servers};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Exim looks through its queue once a minute for what it could not deliver at once.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a test connects.
 struct Door {
@@ -38,7 +39,7 @@ fn config(door: &Door, options: &str) -> MailSinkConfig {
     let text = format!(
         "from = 'Hub <hub@nord.example>'\n{options}\n[server]\naddress = '{address}'\n\
          security = '{security}'\nca_certificates = '{authority}'\n\
-         connect_timeout_seconds = {TIMEOUT_SECONDS}\nanswer_timeout_seconds = {TIMEOUT_SECONDS}\n\
+         connect_timeout_seconds = {CONNECT_SECONDS}\nanswer_timeout_seconds = {ANSWER_SECONDS}\n\
          login = {{ user = 'hub', password = 'file:{password}' }}\n"
     );
     let config: MailSinkConfig = toml::from_str(&text).unwrap();
@@ -153,7 +154,7 @@ impl Receiver for Mailroom {
     }
 
     fn time_limit(&self) -> Duration {
-        Duration::from_secs(2 * TIMEOUT_SECONDS)
+        Duration::from_secs(CONNECT_SECONDS + ANSWER_SECONDS)
     }
 }
 
@@ -173,7 +174,7 @@ async fn a_mail_arrives_as_it_was_made() {
     };
     let options = format!(
         "to = ['{}']\ncc = ['noauth@x.example']\nsubject = 'Zähler {{subject}}'\n\
-         text = 'Grüße: {{source_name}}\\n.\\n'\nhtml = '<p>{{source_name}}</p>'\n\
+         text = \"Grüße: {{source_name}}\\n.\\n\"\nhtml = '<p>{{source_name}}</p>'\n\
          attachment_name = '{{source_stem}}.bin'\nmedia_type = 'application/x-test'",
         person.address()
     );

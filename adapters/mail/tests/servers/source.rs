@@ -9,32 +9,38 @@ use meterhub_tests::conformance::{self, Partner, Server, Told, accepted, open, r
 use meterhub_tests::services::{self, ResumeAtEnd, service};
 use tokio::time::timeout;
 
-use crate::post::{Person, TIMEOUT_SECONDS, mail_with, place, servers};
+use crate::post::{ANSWER_SECONDS, CONNECT_SECONDS, Person, mail_with, place, servers};
 
-fn config(person: &Person, login: (&str, &str), options: &str) -> MailboxSourceConfig {
-    let (user, password) = login;
-    let address = place("IMAPS_URL").unwrap().address;
-    let authority = service("TLS_CA").unwrap();
-    let security = match options.contains("[server]") {
-        true => String::new(),
-        false => format!(
-            "[server]\naddress = '{address}'\nsecurity = 'tls'\nca_certificates = '{authority}'\n"
-        ),
-    };
+/// The server, by one of its doors.
+fn door(variable: &str, security: &str, authority: &str) -> String {
+    // Its certificate is for this name.
+    let port = place(variable).unwrap().port;
+    let authority = service(authority).unwrap();
+    format!(
+        "[server]\naddress = 'localhost:{port}'\nsecurity = '{security}'\n\
+         ca_certificates = '{authority}'\n"
+    )
+}
+
+fn config_at(door: &str, user: &str, password: &str, options: &str) -> MailboxSourceConfig {
     let text = format!(
-        "{options}\n{security}\nconnect_timeout_seconds = {TIMEOUT_SECONDS}\n\
-         answer_timeout_seconds = {TIMEOUT_SECONDS}\n\
+        "{options}\n{door}connect_timeout_seconds = {CONNECT_SECONDS}\n\
+         answer_timeout_seconds = {ANSWER_SECONDS}\n\
          login = {{ user = '{user}', password = 'file:{password}' }}\n"
     );
     let config: MailboxSourceConfig = toml::from_str(&text).unwrap();
     let problems = config.validate();
     assert!(problems.iter().all(|p| p.warning), "{problems:?}");
-    let _ = person;
     config
 }
 
+fn config(person: &Person, password: &str, options: &str) -> MailboxSourceConfig {
+    let door = door("IMAPS_URL", "tls", "TLS_CA");
+    config_at(&door, &person.user, password, options)
+}
+
 async fn try_source(person: &Person, options: &str) -> Result<Box<dyn Source>, SourceError> {
-    let config = config(person, (&person.user, "password"), options);
+    let config = config(person, "password", options);
     config.connect(&person.context).await
 }
 
@@ -65,10 +71,7 @@ impl Partner for Contractor {
     }
 
     async fn send(&mut self, name: &str, body: &[u8]) {
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        self.person
-            .deliver(&mail_with(name, &[(name, &body)]))
-            .await;
+        self.person.deliver(&mail_with(name, &[(name, body)])).await;
     }
 
     async fn send_again(&mut self, _: &str, _: &[u8]) {}
@@ -94,7 +97,7 @@ impl Server for Contractor {
     }
 
     async fn try_wrong_credentials(&mut self) -> Result<Box<dyn Source>, SourceError> {
-        let config = config(&self.person, (&self.person.user, "wrong"), self.options);
+        let config = config(&self.person, "wrong", self.options);
         config.connect(&self.person.context).await
     }
 
@@ -115,7 +118,7 @@ impl Server for Contractor {
     }
 
     fn time_limit(&self) -> Duration {
-        Duration::from_secs(2 * TIMEOUT_SECONDS)
+        Duration::from_secs(CONNECT_SECONDS + ANSWER_SECONDS)
     }
 }
 
@@ -149,7 +152,7 @@ async fn conforms_though_the_server_fails() {
 async fn a_mail_is_moved_only_after_all_its_parts() {
     let _alone = servers().await;
     let Some(person) = Person::new() else { return };
-    let parts = [("a.csv", "1"), ("b.csv", "2"), ("c.csv", "3")];
+    let parts: [(&str, &[u8]); 3] = [("a.csv", b"1"), ("b.csv", b"2"), ("c.csv", b"3")];
     person.deliver(&mail_with("three", &parts)).await;
     let mut source = source(&person, "poll_milliseconds = 500").await;
     let mut keys = Vec::new();
@@ -164,10 +167,7 @@ async fn a_mail_is_moved_only_after_all_its_parts() {
         assert_eq!(header("from"), Some("anna@montage.example"));
         assert_eq!(header("message-id"), Some("three@montage.example"));
         keys.push(message.business_key.unwrap());
-        assert_eq!(
-            conformance::read(message.body).await.unwrap(),
-            content.as_bytes()
-        );
+        assert_eq!(conformance::read(message.body).await.unwrap(), content);
         receipt.settle(accepted()).await;
     }
     let expected = [2, 3, 4].map(|part| format!("three@montage.example#{part}"));
@@ -180,7 +180,7 @@ async fn one_part_that_is_rejected_refuses_the_mail_and_says_why() {
     let _alone = servers().await;
     let Some(person) = Person::new() else { return };
     person
-        .deliver(&mail_with("two", &[("a.csv", "1"), ("b.csv", "2")]))
+        .deliver(&mail_with("two", &[("a.csv", b"1"), ("b.csv", b"2")]))
         .await;
     let mut source = source(&person, "poll_milliseconds = 500").await;
     let (_, _, settle) = open(source.as_mut()).await;
@@ -209,17 +209,17 @@ async fn one_part_that_is_rejected_refuses_the_mail_and_says_why() {
 async fn mails_that_can_never_be_taken_hold_up_nobody() {
     let _alone = servers().await;
     let Some(person) = Person::new() else { return };
-    let stranger = mail_with("stranger", &[("a.csv", "1")]).replace("anna@", "anna@not.");
+    let stranger = mail_with("stranger", &[("a.csv", b"1")]).replace("anna@", "anna@not.");
     let empty = mail_with("empty", &[]);
-    let unwanted = mail_with("unwanted", &[("logo.png", "1")]);
-    let large = mail_with("large", &[("a.csv", &"123456789\r\n".repeat(20_000))]);
+    let unwanted = mail_with("unwanted", &[("logo.png", b"1")]);
+    let large = mail_with("large", &[("a.csv", &[7; 100_000])]);
     let deep = format!(
         "Subject: deep\r\n{}",
         "Content-Type: message/rfc822\r\n\r\n".repeat(2_000)
     )
     .replacen("Subject", "From: anna@montage.example\r\nSubject", 1);
-    let cut = mail_with("cut", &[("a.csv", "1")]).replace("--=_b--", "");
-    let good = mail_with("good", &[("a.csv", "1")]);
+    let cut = mail_with("cut", &[("a.csv", b"1")]).replace("--=_b--", "");
+    let good = mail_with("good", &[("a.csv", b"1")]);
     for mail in [&stranger, &empty, &unwanted, &large, &deep, &cut, &good] {
         person.deliver(mail).await;
     }
@@ -250,7 +250,7 @@ async fn a_mail_is_there_at_once_though_looks_are_rare() {
     let mut source = source(&person, "poll_milliseconds = 600000").await;
     let waiting = timeout(Duration::from_millis(300), source.receive()).await;
     assert!(waiting.is_err(), "nothing is there yet");
-    person.deliver(&mail_with("news", &[("a.csv", "1")])).await;
+    person.deliver(&mail_with("news", &[("a.csv", b"1")])).await;
     let (name, _, settle) = open(source.as_mut()).await;
     assert_eq!(name, "a.csv");
     settle(accepted()).await;
@@ -261,37 +261,21 @@ async fn a_mail_is_there_at_once_though_looks_are_rare() {
 async fn encryption_is_as_configured_and_certificates_are_verified() {
     let _alone = servers().await;
     let Some(person) = Person::new() else { return };
-    let port = place("IMAP_URL").unwrap().port;
-    let tls_port = place("IMAPS_URL").unwrap().port;
-    let authority = |variable: &str| service(variable).unwrap();
-    let server = |security: &str, port: u16, authority: &str| {
-        format!(
-            "[server]\naddress = 'localhost:{port}'\nsecurity = '{security}'\nca_certificates = '{authority}'\n"
-        )
-    };
-    let options = server("starttls", port, &authority("TLS_CA"));
+    let at = |door: &str, options: &str| config_at(door, &person.user, "password", options);
+    let starttls = at(&door("IMAP_URL", "starttls", "TLS_CA"), "");
     person
-        .deliver(&mail_with("encrypted", &[("a.csv", "1")]))
+        .deliver(&mail_with("encrypted", &[("a.csv", b"1")]))
         .await;
-    let mut source = source(&person, &options).await;
+    let mut source = starttls.connect(&person.context).await.unwrap();
     assert_eq!(receive(source.as_mut()).await.message.name, "a.csv");
-    for (security, port) in [("starttls", port), ("tls", tls_port)] {
-        let options = server(security, port, &authority("TLS_OTHER_CA"));
-        let config = config(&person, (&person.user, "password"), &options);
-        let error = config.check(&person.context).await.unwrap_err();
+    for (variable, security) in [("IMAP_URL", "starttls"), ("IMAPS_URL", "tls")] {
+        let stranger = at(&door(variable, security, "TLS_OTHER_CA"), "");
+        let error = stranger.check(&person.context).await.unwrap_err();
         assert!(error.to_string().contains("certificate"), "{error}");
     }
-    let plain = config(
-        &person,
-        (&person.user, "password"),
-        &server("insecure-plain", port, &authority("TLS_CA")),
-    );
+    let plain = at(&door("IMAP_URL", "insecure-plain", "TLS_CA"), "");
     plain.check(&person.context).await.unwrap();
-    let absent = config(
-        &person,
-        (&person.user, "password"),
-        &format!("folder = 'Nope'\n{options}"),
-    );
+    let absent = config(&person, "password", "folder = 'Nope'");
     let error = absent.check(&person.context).await.unwrap_err();
     assert!(error.to_string().contains("`Nope`"), "{error}");
 }
