@@ -13,11 +13,12 @@ use crate::session::Answer;
 /// The duty to answer one message, which may have come in several parts. Dropped, the message centre
 /// is told to try again later.
 pub(crate) struct SmsReceipt {
+    /// First, as fields are dropped in order: answered before the account may end its session.
+    pub(crate) answers: Vec<Answer>,
     pub(crate) account: Arc<BoundAccount>,
     pub(crate) endpoint: String,
     /// Forgotten once the message centre was told yes.
     pub(crate) fingerprint: Option<String>,
-    pub(crate) answers: Vec<Answer>,
 }
 
 #[async_trait]

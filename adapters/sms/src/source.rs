@@ -15,12 +15,14 @@ use crate::settle::SmsReceipt;
 
 /// A bound account whose messages are taken.
 pub(crate) struct SmsSource {
-    endpoint: String,
-    clock: Arc<dyn Clock>,
-    account: Arc<BoundAccount>,
+    // What is held comes first, as fields are dropped in order: it is declined while there is still
+    // a session.
     joining: Joining,
     /// Parts whose others stayed away.
     ready: VecDeque<Piece>,
+    endpoint: String,
+    clock: Arc<dyn Clock>,
+    account: Arc<BoundAccount>,
     window: usize,
     session: Arc<Session>,
     /// Given up last, when nothing is held any more.
@@ -37,11 +39,11 @@ impl SmsSource {
         window: usize,
     ) -> Self {
         Self {
+            joining,
+            ready: VecDeque::new(),
             endpoint: context.name.clone(),
             clock: context.clock.clone(),
             account,
-            joining,
-            ready: VecDeque::new(),
             window,
             session,
             _claim: claim,
