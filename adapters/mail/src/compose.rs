@@ -13,7 +13,7 @@ use lettre::message::header::{
 use lettre::message::{Attachment, Body, Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 
 use crate::config::BodyPlace;
-use crate::template::{Into, TextTemplate};
+use crate::template::{Fit, TextTemplate};
 
 /// Media type of a body whose own cannot be read.
 const ANY_BYTES: &str = "application/octet-stream";
@@ -75,7 +75,7 @@ impl Composer {
     /// An address that no mail can have.
     pub(crate) fn head(&self, message: &OutgoingMessage) -> Result<Head, String> {
         let mailbox = |key: &str, template: &TextTemplate| {
-            let text = template.fill(message, Into::Line)?;
+            let text = template.fill(message, Fit::Line)?;
             text.trim()
                 .parse::<Mailbox>()
                 .map_err(|e| format!("`{key}` makes `{text}`, which is no mail address: {e}"))
@@ -114,7 +114,7 @@ impl Composer {
     }
 
     fn headers(&self, message: &OutgoingMessage, head: &Head) -> Result<MessageBuilder, String> {
-        let subject = self.subject.fill(message, Into::Line)?;
+        let subject = self.subject.fill(message, Fit::Line)?;
         let micros = u64::try_from(message.created.micros()).unwrap_or_default();
         let mut builder = Message::builder()
             .from(head.from.clone())
@@ -164,8 +164,8 @@ impl Composer {
         let name = self.attachment_name.name(message)?;
         let attachment =
             Attachment::new(name).body(bytes(body), content_type(self.media_type(message)));
-        let text = fill(self.text.as_ref(), message, Into::Text)?;
-        let html = fill(self.html.as_ref(), message, Into::Html)?;
+        let text = fill(self.text.as_ref(), message, Fit::Text)?;
+        let html = fill(self.html.as_ref(), message, Fit::Html)?;
         let mixed = MultiPart::mixed().boundary(boundary(message, "mixed"));
         Ok(match (text, html) {
             (Some(text), Some(html)) => mixed.multipart(
@@ -201,7 +201,7 @@ fn bytes(body: Vec<u8>) -> Body {
 fn fill(
     template: Option<&TextTemplate>,
     message: &OutgoingMessage,
-    into: Into,
+    into: Fit,
 ) -> Result<Option<String>, String> {
     template.map(|t| t.fill(message, into)).transpose()
 }

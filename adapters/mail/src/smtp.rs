@@ -188,9 +188,12 @@ impl Dialer {
     ) -> Result<Answer, Trouble> {
         match self.command(connection, Data).await? {
             Answer::Accepted(_) => {}
-            other => return Ok(other),
+            other => {
+                self.command(connection, Rset).await?;
+                return Ok(other);
+            }
         }
-        let limit = self.endpoint.limits.transfer(mail.len() as u64);
+        let limit = self.endpoint.limits.verdict(mail.len() as u64);
         let sending = connection.message_iter(mail.chunks(PIECE_BYTES));
         within(limit, sending).await
     }

@@ -38,7 +38,7 @@ enum Part {
 
 /// What a value must not break.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Into {
+pub(crate) enum Fit {
     /// One line of a header: no control characters.
     Line,
     /// Text as it is.
@@ -83,7 +83,7 @@ impl TextTemplate {
     ///
     /// # Errors
     /// It is too long, or the time is out of range.
-    pub(crate) fn fill(&self, message: &OutgoingMessage, into: Into) -> Result<String, String> {
+    pub(crate) fn fill(&self, message: &OutgoingMessage, into: Fit) -> Result<String, String> {
         let mut text = String::new();
         for part in &self.0 {
             match part {
@@ -131,11 +131,11 @@ fn stem(name: &str) -> &str {
     }
 }
 
-fn fit(value: &str, into: Into) -> String {
+fn fit(value: &str, into: Fit) -> String {
     match into {
-        Into::Text => value.to_owned(),
-        Into::Line => value.replace(char::is_control, " "),
-        Into::Html => {
+        Fit::Text => value.to_owned(),
+        Fit::Line => value.replace(char::is_control, " "),
+        Fit::Html => {
             let mut html = String::with_capacity(value.len());
             for c in value.chars() {
                 match c {
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use meterhub_tests::conformance::message;
 
-    fn filled(template: &str, into: Into) -> String {
+    fn filled(template: &str, into: Fit) -> String {
         let mut message = message(1_234_567, "work_order:<4711>\r\nBcc: x");
         message.source_name = "WO 4711.v2.xml".into();
         let template = TextTemplate::parse(template).unwrap();
@@ -167,21 +167,21 @@ mod tests {
     #[test]
     fn every_value_has_its_place() {
         assert_eq!(
-            filled("{message_id}/{correlation_id}", Into::Text),
+            filled("{message_id}/{correlation_id}", Fit::Text),
             "0000000015NM7/0000000000007"
         );
         assert_eq!(
-            filled("{source_stem}, {extension} of {route}", Into::Text),
+            filled("{source_stem}, {extension} of {route}", Fit::Text),
             "WO 4711.v2, txt of readings"
         );
-        assert_eq!(filled("{created:%Y-%m-%d}", Into::Text), "2026-03-29");
-        assert_eq!(filled("a {{b}} {enterprise}", Into::Text), "a {b} nord");
+        assert_eq!(filled("{created:%Y-%m-%d}", Fit::Text), "2026-03-29");
+        assert_eq!(filled("a {{b}} {enterprise}", Fit::Text), "a {b} nord");
     }
 
     #[test]
     fn a_value_cannot_break_out() {
-        assert_eq!(filled("{subject}", Into::Line), "work_order:<4711>  Bcc: x");
-        assert!(filled("<b>{subject}</b>", Into::Html).starts_with("<b>work_order:&lt;4711&gt;"));
+        assert_eq!(filled("{subject}", Fit::Line), "work_order:<4711>  Bcc: x");
+        assert!(filled("<b>{subject}</b>", Fit::Html).starts_with("<b>work_order:&lt;4711&gt;"));
     }
 
     #[test]

@@ -10,6 +10,10 @@ use serde::Deserialize;
 /// Longest time limit that makes sense, in seconds.
 const LONGEST_LIMIT_SECONDS: u64 = 3_600;
 
+/// How much longer a server may take over a whole mail than over a command. RFC 5321 (4.5.3.2)
+/// wants ten minutes for it.
+const SEARCH_FACTOR: u32 = 5;
+
 /// A mail server, and who we are to it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +33,9 @@ pub struct Server {
     /// Longest wait for a connection, TLS and login included, in seconds.
     #[serde(default = "connect_timeout_seconds")]
     pub connect_timeout_seconds: u64,
-    /// Longest wait for an answer, in seconds; one second more per 256 KiB of a mail.
+    /// Longest wait for an answer, in seconds; one second more per 256 KiB of a mail. For the
+    /// answer to a whole mail that we send, five times as long: servers search it first, and one
+    /// that is given up too soon comes twice.
     #[serde(default = "answer_timeout_seconds")]
     pub answer_timeout_seconds: u64,
 }
@@ -95,9 +101,14 @@ impl Limits {
         self.answer
     }
 
-    /// For an answer before or after so many bytes.
+    /// For an answer of so many bytes.
     pub(crate) fn transfer(&self, bytes: u64) -> Duration {
         self.answer + Duration::from_secs(bytes / (256 * 1024))
+    }
+
+    /// For the answer to a mail of so many bytes.
+    pub(crate) fn verdict(&self, bytes: u64) -> Duration {
+        self.transfer(bytes) + self.answer * (SEARCH_FACTOR - 1)
     }
 }
 

@@ -39,6 +39,8 @@ const MOST_RECIPIENTS: usize = 100;
 /// | 530, 534, 535, 538, a login that fails, no STARTTLS | tried again: the endpoint's trouble, not the message's |
 /// | no connection, a wrong certificate, no answer in time | tried again |
 ///
+/// Servers that put mails off want minutes, not milliseconds: give such a sink a slower `retry`.
+///
 /// What is remembered is in memory. After a restart of the hub, or if the connection breaks before
 /// the server's last answer, a mail may come twice: with the same Message-ID, and the same byte for
 /// byte.

@@ -55,7 +55,8 @@ pub struct MailboxSourceConfig {
     /// The folder that mails come into.
     #[serde(default = "folder")]
     pub folder: String,
-    /// The folder for mails that the hub has; made if need be.
+    /// The folder for mails that the hub has; made if need be. Named as the server does:
+    /// `INBOX.Done` on some.
     #[serde(default = "done")]
     pub done: String,
     /// The folder for mails that were not taken; made if need be.

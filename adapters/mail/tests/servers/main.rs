@@ -5,3 +5,4 @@
 mod post;
 mod sink;
 mod source;
+mod throughput;

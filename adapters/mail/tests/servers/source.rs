@@ -1,5 +1,6 @@
 //! The source against Dovecot.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use adapter_mail::MailboxSourceConfig;
@@ -106,6 +107,9 @@ impl Server for Contractor {
     }
 
     async fn restart(&mut self) {
+        // Dovecot takes the killed one for alive until someone has reaped it.
+        let mail = PathBuf::from(service("MAILDIRS").unwrap());
+        let _ = std::fs::remove_file(mail.with_file_name("base").join("master.pid"));
         services::start("dovecot").await;
     }
 
@@ -241,6 +245,23 @@ async fn mails_that_can_never_be_taken_hold_up_nobody() {
         assert!(refused.contains(reason), "{reason} in {refused}");
     }
     assert_eq!((person.mails("").len(), person.mails("Done").len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_large_mail_comes_whole() {
+    let _alone = servers().await;
+    let Some(person) = Person::new() else { return };
+    let bytes: Vec<u8> = (0..18_000_000_u32)
+        .map(|n| (n.wrapping_mul(n) >> 9) as u8)
+        .collect();
+    person
+        .deliver(&mail_with("large", &[("large.csv", &bytes)]))
+        .await;
+    let mut source = source(&person, "poll_milliseconds = 500").await;
+    let (name, body, settle) = open(source.as_mut()).await;
+    assert!(name == "large.csv" && body == bytes);
+    settle(accepted()).await;
+    assert_eq!(person.mails("Done").len(), 1);
 }
 
 #[tokio::test]
