@@ -62,7 +62,7 @@ pub fn plan(seed: u64, count: usize, most_bytes: u64) -> Vec<Step> {
             2 => Fault::Truncate,
             3 => Fault::Stall(Duration::from_millis(random.within(50..1_500))),
             4 => Fault::Delay(Duration::from_millis(random.within(1..20))),
-            _ => Fault::Throttle(random.within(500_000..5_000_000)),
+            _ => Fault::Throttle(random.within(1_000_000..10_000_000)),
         },
     };
     let mut steps: Vec<Step> = (0..count).map(|_| step()).collect();

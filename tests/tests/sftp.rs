@@ -24,9 +24,9 @@ use meterhub_tests::workload::{CSV_MAPPING, Maker};
 use tempfile::TempDir;
 
 /// Rounds of load; in each the wire fails in several ways, and server and hub are killed once.
-const ROUNDS: u64 = 3;
+const ROUNDS: u64 = 2;
 /// Faults of the wire in a round, at most this many bytes apart.
-const FAULTS: usize = 5;
+const FAULTS: usize = 4;
 const BYTES_APART: u64 = 700_000;
 /// Small files of a round. Each round also has one that takes a while to transfer.
 const SMALL_FILES: u64 = 12;

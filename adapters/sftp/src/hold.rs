@@ -85,15 +85,15 @@ impl Hold {
     }
 }
 
-/// Settled files that are still where they were, of every source by name: they outlive a
+/// Settled files that are still where they were, of every source by its place: they outlive a
 /// connection, so that a file is not fetched again only because the answer was lost.
 #[derive(Default)]
 pub(crate) struct AllUnmoved(Mutex<HashMap<String, Arc<Unmoved>>>);
 
 impl AllUnmoved {
-    pub(crate) fn of(&self, source: &str) -> Arc<Unmoved> {
+    pub(crate) fn of(&self, place: &str) -> Arc<Unmoved> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(source.to_owned()).or_default().clone()
+        all.entry(place.to_owned()).or_default().clone()
     }
 }
 

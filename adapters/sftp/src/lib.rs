@@ -14,6 +14,7 @@
 //! ```
 
 mod config;
+mod dial;
 mod failure;
 mod hold;
 mod known_hosts;
@@ -21,6 +22,7 @@ mod listing;
 mod login;
 mod pieces;
 mod pool;
+mod remote_file;
 mod session;
 mod settle;
 mod sink;

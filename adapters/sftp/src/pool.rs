@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::dial::Dial;
 use crate::failure::Failure;
-use crate::session::{Dial, Session};
+use crate::session::Session;
 
 /// How long a refused login is not tried again, whoever asks: servers ban those who insist.
 const REFUSED_PAUSE: Duration = Duration::from_secs(30);
@@ -254,5 +255,72 @@ impl Worker<'_> {
     fn rest(&mut self) {
         self.session
             .take_if(|session| session.is_broken() || session.probe().is_err());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::Login;
+    use std::net::TcpListener;
+
+    /// A pool for a server that takes connections and says nothing.
+    fn stalled(timeout: Duration, sessions: usize) -> (Pool, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dial = Dial {
+            host: "127.0.0.1".into(),
+            port: listener.local_addr().unwrap().port(),
+            known_hosts: "none".into(),
+            login: Login {
+                user: "me".into(),
+                private_key: None,
+                passphrase: None,
+                agent: false,
+                agent_socket: None,
+                password: Some("secret".into()),
+            },
+            connect_timeout: timeout,
+            timeout,
+        };
+        let pace = Pace {
+            sessions,
+            keepalive: Duration::from_secs(30),
+        };
+        (Pool::new(dial, pace), listener)
+    }
+
+    #[tokio::test]
+    async fn a_stalled_server_holds_no_more_than_its_threads() {
+        let (pool, listener) = stalled(Duration::from_secs(2), 2);
+        let pool = Arc::new(pool);
+        let runs: Vec<_> = (0..4)
+            .map(|_| {
+                let pool = pool.clone();
+                tokio::spawn(async move { pool.run(|_, _| Ok(())).await })
+            })
+            .collect();
+        let held = tokio::task::spawn_blocking(move || {
+            let held = [listener.accept().unwrap(), listener.accept().unwrap()];
+            listener.set_nonblocking(true).unwrap();
+            (held, listener.accept().is_err(), listener)
+        });
+        let (_held, no_third, _listener) = held.await.unwrap();
+        assert!(no_third, "a third connection at once");
+        for run in runs {
+            let failure = run.await.unwrap().unwrap_err();
+            assert!(
+                failure.to_string().contains("no answer within"),
+                "{failure}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_work_only() {
+        let (pool, listener) = stalled(Duration::from_millis(100), 1);
+        pool.submit(Box::new(|_| panic!("on purpose")));
+        let failure = pool.run(|_, _| Ok(())).await.unwrap_err();
+        assert!(failure.to_string().contains("no answer"), "{failure}");
+        drop(listener);
     }
 }

@@ -116,7 +116,6 @@ impl SftpSource {
     }
 
     fn list(&mut self, now: Instant) -> Job {
-        self.next_listing = now + self.pace.poll;
         self.avoid.retain(|_, until| *until > now);
         let avoid: HashSet<PathBuf> = self.avoid.keys().cloned().collect();
         let seen = std::mem::take(&mut self.seen);
@@ -143,6 +142,8 @@ impl SftpSource {
                 let listing = listed.map_err(|failure| self.disconnected(&failure))?;
                 self.candidates = listing.candidates;
                 self.seen = listing.seen;
+                // From its end: a file must rest so long, however long the listing took.
+                self.next_listing = Instant::now() + self.pace.poll;
                 Ok(None)
             }
             Done::Opened(number, candidate, Ok(opened)) => {

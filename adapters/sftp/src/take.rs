@@ -13,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::failure::{Failure, Status};
 use crate::listing::Candidate;
 use crate::pool::Pool;
-use crate::session::{Kind, RemoteFile, Session, Stat};
+use crate::remote_file::RemoteFile;
+use crate::session::{Kind, Session, Stat};
 
 /// Files up to this many bytes are read before they are offered.
 const SMALL_BYTES: u64 = 256 * 1024;

@@ -12,7 +12,8 @@ use hub_names::{OnExisting, numbered};
 use crate::failure::{Failure, Status};
 use crate::pieces::Pieces;
 use crate::pool::Wanted;
-use crate::session::{Kind, RemoteFile, Session};
+use crate::remote_file::RemoteFile;
+use crate::session::{Kind, Session};
 
 /// Bytes handed to libssh2 at a time. It sends ahead within one call only, so this is what may be
 /// on its way over a slow link; and the most that a refused upload sends for nothing.

@@ -184,12 +184,13 @@ async fn a_file_written_to_after_it_was_taken_is_taken_again() {
 #[tokio::test]
 async fn a_file_that_grows_is_left_alone_until_it_rests() {
     let Some(site) = Site::new() else { return };
-    let mut source = site.source("complete = 'unchanged'").await;
+    let options = "complete = 'unchanged'\npoll_milliseconds = 500";
+    let mut source = site.source(options).await;
     let mut content = String::new();
-    for _ in 0..15 {
+    for _ in 0..50 {
         content.push('x');
         fs::write(site.disk("grows.csv"), &content).unwrap();
-        let waited = timeout(Duration::from_millis(60), source.receive()).await;
+        let waited = timeout(Duration::from_millis(40), source.receive()).await;
         assert!(waited.is_err(), "taken while it grew");
     }
     let (_, body, _settle) = open(source.as_mut()).await;

@@ -7,9 +7,9 @@ use hub_core::{AdapterContext, ConfigProblem, Secret, SecretError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::dial::Dial;
 use crate::login::Login;
 use crate::pool::Pace;
-use crate::session::Dial;
 
 /// SSH's port.
 const PORT: u16 = 22;

@@ -39,7 +39,8 @@ const LARGEST_WINDOW: usize = 64;
 /// folder for that.
 ///
 /// Hidden files, links, pipes and devices are never taken. Empty files are messages like any
-/// other. A file that was written to after it was taken is taken again.
+/// other. A file that was written to after it was taken is taken again: its size or its
+/// modification time tells, and SFTP tells the time in whole seconds.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SftpSourceConfig {
@@ -275,11 +276,18 @@ server.private_key = "file:secrets/north_ed25519"
         let config = self.clone();
         let places = pool.run(move |session, _| config.places(session)).await;
         let places = places.map_err(|f| disconnected(&context.name, f.to_string()))?;
+        // Another server or folder under the same name of the source is another place.
+        let Server { address, user, .. } = &self.server;
+        let place = format!(
+            "{} {user}@{address}:{}",
+            context.name,
+            places.root.display()
+        );
         let shared = Shared {
             pool,
             folder: self.folder(places, context)?,
             hold: Hold::default(),
-            unmoved: context.shared.get::<AllUnmoved>().of(&context.name),
+            unmoved: context.shared.get::<AllUnmoved>().of(&place),
         };
         let pace = Pace {
             poll: Duration::from_millis(self.poll_milliseconds),

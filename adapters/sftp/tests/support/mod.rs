@@ -119,10 +119,11 @@ impl Site {
     }
 
     pub(crate) fn source_config(&self, server: &str, options: &str) -> SftpSourceConfig {
-        let text = format!(
-            "path = '{}'\npoll_milliseconds = 100\n{options}\n{server}",
-            self.remote
-        );
+        let poll = match options.contains("poll_milliseconds") {
+            true => "",
+            false => "poll_milliseconds = 100",
+        };
+        let text = format!("path = '{}'\n{poll}\n{options}\n{server}", self.remote);
         let config: SftpSourceConfig = toml::from_str(&text).unwrap();
         let problems = config.validate();
         assert!(problems.iter().all(|p| p.warning), "{problems:?}");
