@@ -1,7 +1,8 @@
 //! What has come and was not yet offered.
 //!
-//! The protocol bounds messages of QoS 1 by the receive maximum. Those of QoS 0 it does not bound:
-//! here, those that find no room are dropped, as the protocol allows.
+//! The protocol bounds messages of QoS 1 by the receive maximum, and a broker that sends more is not
+//! listened to any longer. Those of QoS 0 it does not bound: here, those that find no room are
+//! dropped, as the protocol allows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,20 +17,20 @@ const TOLD_EACH: u64 = 1_000;
 pub(crate) struct Feed {
     source: String,
     room: usize,
-    to: mpsc::UnboundedSender<Publish>,
+    to: mpsc::Sender<Publish>,
     unsafe_waiting: Arc<AtomicUsize>,
     dropped: AtomicU64,
 }
 
 /// The end that is offered.
 pub(crate) struct Inbox {
-    from: mpsc::UnboundedReceiver<Publish>,
+    from: mpsc::Receiver<Publish>,
     unsafe_waiting: Arc<AtomicUsize>,
 }
 
-/// For a source, with room for so many messages of QoS 0.
+/// For a source, with room for so many messages of each QoS.
 pub(crate) fn inbox(source: String, room: usize) -> (Feed, Inbox) {
-    let (to, from) = mpsc::unbounded_channel();
+    let (to, from) = mpsc::channel(room * 2);
     let unsafe_waiting = Arc::new(AtomicUsize::new(0));
     let feed = Feed {
         source,
@@ -47,15 +48,27 @@ pub(crate) fn inbox(source: String, room: usize) -> (Feed, Inbox) {
 
 impl Feed {
     /// Keeps a message, if it must be kept or there is room.
-    pub(crate) fn put(&self, publish: Publish) {
+    ///
+    /// # Errors
+    /// The broker sends more than it may.
+    pub(crate) fn put(&self, publish: Publish) -> Result<(), String> {
         if publish.qos == QoS::AtMostOnce {
             if self.unsafe_waiting.load(Ordering::Relaxed) >= self.room {
-                return self.tell_dropped();
+                self.tell_dropped();
+                return Ok(());
             }
             self.unsafe_waiting.fetch_add(1, Ordering::Relaxed);
         }
-        // If nobody is there to receive, the broker has it still.
-        let _ = self.to.send(publish);
+        match self.to.try_send(publish) {
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                let room = self.room;
+                Err(format!(
+                    "the broker has sent more than {room} messages without an answer to one of them"
+                ))
+            }
+            // If nobody is there to receive, the broker has it still.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
     }
 
     fn tell_dropped(&self) {
@@ -83,16 +96,23 @@ mod tests {
 
     #[tokio::test]
     async fn only_messages_that_may_be_lost_are_dropped() {
-        let (feed, mut inbox) = inbox("s".into(), 2);
-        for _ in 0..5 {
-            feed.put(Publish::new("a", QoS::AtMostOnce, "0", None));
-            feed.put(Publish::new("a", QoS::AtLeastOnce, "1", None));
+        let (feed, mut inbox) = inbox("s".into(), 3);
+        for _ in 0..3 {
+            for _ in 0..2 {
+                let unsafe_one = Publish::new("a", QoS::AtMostOnce, "0", None);
+                assert!(feed.put(unsafe_one).is_ok());
+            }
+            let safe_one = Publish::new("a", QoS::AtLeastOnce, "1", None);
+            assert!(feed.put(safe_one).is_ok());
         }
+        let one_more = Publish::new("a", QoS::AtLeastOnce, "1", None);
+        let error = feed.put(one_more).unwrap_err();
+        assert!(error.contains("more than 3 messages"), "{error}");
         drop(feed);
         let mut found = [0, 0];
         while let Some(publish) = inbox.next().await {
             found[publish.qos as usize] += 1;
         }
-        assert_eq!(found, [2, 5]);
+        assert_eq!(found, [3, 3]);
     }
 }

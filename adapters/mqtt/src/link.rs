@@ -70,7 +70,7 @@ pub(crate) struct Kept {
 }
 
 impl Session {
-    /// One that ends with the connection.
+    /// One that ends with the connection. Without a client id the broker gives it one.
     pub(crate) fn passing(client_id: String) -> Self {
         Self::sending(client_id, 1)
     }
@@ -115,17 +115,18 @@ impl Link {
         let Ok(connected) = timeout(patience, connect(endpoint, session)).await else {
             return Err(format!("the broker did not answer within {patience:?}"));
         };
-        let (client, events, welcome) = connected.map_err(|error| reason(&error))?;
+        let (client, mut events, welcome) = connected.map_err(|error| reason(&error))?;
         let ended = Arc::new(OnceLock::new());
         let (in_use, unused) = oneshot::channel();
         let end = ended.clone();
         let driver = tokio::spawn(async move {
             let reason = tokio::select! {
-                reason = drive(events, feed.as_ref()) => reason,
+                reason = drive(&mut events, feed.as_ref()) => reason,
                 () = grace_after(unused) => "it was closed".to_owned(),
             };
-            // Only the first reason counts.
+            // Only the first reason counts. It is there before those who wait hear of the end.
             let _ = end.set(reason);
+            drop((events, feed));
         });
         Ok(Self(Arc::new(Inner {
             client,
@@ -197,12 +198,16 @@ async fn connect(
 }
 
 /// Reads and writes until it cannot go on; says why.
-async fn drive(mut events: EventLoop, feed: Option<&Feed>) -> String {
+async fn drive(events: &mut EventLoop, feed: Option<&Feed>) -> String {
     loop {
-        match (events.poll().await, feed) {
-            (Ok(Event::Incoming(Packet::Publish(publish))), Some(feed)) => feed.put(publish),
-            (Ok(_), _) => {}
-            (Err(error), _) => return reason(&error),
+        let event = match events.poll().await {
+            Ok(event) => event,
+            Err(error) => return reason(&error),
+        };
+        if let (Event::Incoming(Packet::Publish(publish)), Some(feed)) = (event, feed)
+            && let Err(reason) = feed.put(publish)
+        {
+            return reason;
         }
     }
 }

@@ -32,27 +32,31 @@ pub(crate) struct Outgoing {
 /// Why a message was not published.
 #[derive(Debug)]
 pub(crate) enum NotPublished {
-    /// No connection, or it was lost before the answer: nobody knows what became of the message.
+    /// No connection, or no answer: nobody knows what became of the message.
     Unavailable(String),
+    /// The broker ended the connection instead of an answer.
+    Ended(String),
     /// The broker has it, and nobody subscribes to the topic.
     NoSubscriber,
     /// We must not publish to the topic.
     Forbidden(String),
     /// The broker will never take it.
     Refused(String),
-    /// The broker could not take it, and does not say that it never will.
+    /// The broker could not take it, and does not say that it never will; or it ended the connection
+    /// when this was the only message.
     NotKept(String),
     /// A quota is used up.
     Busy,
 }
 
-/// Publishes to one broker. Clone-free: share it by reference.
+/// Publishes to one broker.
 pub(crate) struct Publisher {
     endpoint: Endpoint,
     session: Session,
     /// Longest wait for the broker's yes.
     patience: Duration,
     slots: Semaphore,
+    most_in_flight: u16,
     /// How often a connection was tried. Who waited for an attempt does not start another.
     attempts: AtomicU64,
     connection: Mutex<State>,
@@ -79,6 +83,7 @@ impl Publisher {
             session: Session::sending(client_id, most_in_flight),
             patience,
             slots: Semaphore::new(usize::from(most_in_flight)),
+            most_in_flight,
             attempts: AtomicU64::new(0),
             connection: Mutex::default(),
         }
@@ -89,19 +94,30 @@ impl Publisher {
     /// # Errors
     /// The kind says what the broker made of it.
     pub(crate) async fn publish(&self, outgoing: Outgoing) -> Result<(), NotPublished> {
-        let Ok(slot) = timeout(self.patience, self.slots.acquire()).await else {
+        let Ok(_slot) = timeout(self.patience, self.slots.acquire()).await else {
             let reason = format!("no other message was answered within {:?}", self.patience);
             return Err(NotPublished::Unavailable(reason));
         };
         let link = self.link().await.map_err(NotPublished::Unavailable)?;
         fits(&link, &outgoing).map_err(NotPublished::Refused)?;
-        let answer = timeout(self.patience, publish_on(&link, outgoing)).await;
-        drop(slot);
-        answer.unwrap_or_else(|_| {
-            let reason = format!("no answer within {:?}", self.patience);
-            link.cut(&reason);
-            Err(NotPublished::Unavailable(reason))
-        })
+        let begun_alone = self.is_alone();
+        match timeout(self.patience, publish_on(&link, outgoing)).await {
+            Err(_) => {
+                let reason = format!("no answer within {:?}", self.patience);
+                link.cut(&reason);
+                Err(NotPublished::Unavailable(reason))
+            }
+            // Perhaps over this very message: it must not stop others for ever.
+            Ok(Err(NotPublished::Ended(reason))) if begun_alone && self.is_alone() => {
+                Err(NotPublished::NotKept(reason))
+            }
+            Ok(answer) => answer,
+        }
+    }
+
+    /// Whether no other message is in flight.
+    fn is_alone(&self) -> bool {
+        self.slots.available_permits() + 1 == usize::from(self.most_in_flight)
     }
 
     /// The connection; a new one if there is none. One attempt at a time, and all who wait for it
@@ -168,7 +184,7 @@ async fn publish_on(link: &Link, outgoing: Outgoing) -> Result<(), NotPublished>
     let topic = outgoing.topic;
     let asked = link.client().publish_tracked(topic, outgoing.body, options);
     let Ok(notice) = asked.await else {
-        return Err(NotPublished::Unavailable(link.end()));
+        return Err(NotPublished::Ended(link.end()));
     };
     match notice.wait_async().await {
         Ok(PublishResult::Qos1(answer)) => verdict(&answer),
@@ -178,7 +194,7 @@ async fn publish_on(link: &Link, outgoing: Outgoing) -> Result<(), NotPublished>
         Err(error @ PublishNoticeError::RetainNotSupported) => {
             Err(NotPublished::Refused(error.to_string()))
         }
-        Err(PublishNoticeError::Recv) => Err(NotPublished::Unavailable(link.end())),
+        Err(PublishNoticeError::Recv) => Err(NotPublished::Ended(link.end())),
         Err(error) => Err(NotPublished::Unavailable(error.to_string())),
     }
 }
@@ -202,4 +218,40 @@ fn verdict(answer: &PubAck) -> Result<(), NotPublished> {
             NotPublished::NotKept(reason)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_has_its_consequence() {
+        let answered = |reason| {
+            let mut answer = PubAck::new(1, None);
+            answer.reason = reason;
+            verdict(&answer)
+        };
+        assert!(answered(PubAckReason::Success).is_ok());
+        let failed = |reason| answered(reason).unwrap_err();
+        assert!(matches!(
+            failed(PubAckReason::NoMatchingSubscribers),
+            NotPublished::NoSubscriber
+        ));
+        assert!(matches!(
+            failed(PubAckReason::NotAuthorized),
+            NotPublished::Forbidden(reason) if reason == "NotAuthorized"
+        ));
+        assert!(matches!(
+            failed(PubAckReason::PayloadFormatInvalid),
+            NotPublished::Refused(_)
+        ));
+        assert!(matches!(
+            failed(PubAckReason::QuotaExceeded),
+            NotPublished::Busy
+        ));
+        assert!(matches!(
+            failed(PubAckReason::UnspecifiedError),
+            NotPublished::NotKept(_)
+        ));
+    }
 }

@@ -62,9 +62,10 @@ impl Drop for MqttReceipt {
 impl Shared {
     /// Does not wait: what is asked for is written in its turn, also when the source is dropped.
     fn acknowledge(&self, held: &Held) {
-        let asked = self.link.client().try_ack(&held.publish);
-        if asked.is_err() || !self.link.is_connected() {
-            tracing::warn!(source = %self.name, problem = %self.link.end(), "the broker did not hear our answer; it will offer the message again");
+        if self.link.client().try_ack(&held.publish).is_err() {
+            // The broker will offer it again, and we will know it. That the connection is lost is
+            // told once, by the source.
+            tracing::debug!(source = %self.name, "an answer came too late for its connection");
         }
     }
 

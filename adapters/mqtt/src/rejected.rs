@@ -48,6 +48,7 @@ impl RejectedTopic {
         published.map_err(|problem| match problem {
             NotPublished::NoSubscriber => format!("nobody subscribes to `{topic}`"),
             NotPublished::Unavailable(reason)
+            | NotPublished::Ended(reason)
             | NotPublished::Forbidden(reason)
             | NotPublished::Refused(reason)
             | NotPublished::NotKept(reason) => format!("`{topic}`: {reason}"),

@@ -80,7 +80,9 @@ impl MqttSink {
 
     fn error(&self, problem: NotPublished, topic: &str) -> SinkError {
         match problem {
-            NotPublished::Unavailable(reason) => self.unavailable(reason, false),
+            NotPublished::Unavailable(reason) | NotPublished::Ended(reason) => {
+                self.unavailable(reason, false)
+            }
             NotPublished::NoSubscriber => {
                 self.topic_trouble(format!("nobody subscribes to `{topic}`"))
             }

@@ -37,9 +37,11 @@ const MOST_IN_FLIGHT: u64 = 1_000;
 pub struct MqttSinkConfig {
     /// Where the topic is.
     pub broker: Broker,
-    /// The name that the broker knows us by. No other client may have it, no source of this hub
-    /// either: the broker throws the older one out.
-    pub client_id: String,
+    /// The name that the broker knows us by, where its access rules ask for one. No other client may
+    /// have it, no source of this hub and no second node either: the broker throws the older one
+    /// out. Default: the broker gives each connection one.
+    #[serde(default)]
+    pub client_id: Option<String>,
     /// The topic. In braces: `message_id`, `correlation_id`, `subject`, `route`, `enterprise`,
     /// `source_name`; each is one level, `/ + # $ %` in them are percent-encoded.
     pub topic: String,
@@ -105,7 +107,7 @@ impl MqttSinkConfig {
     fn sink(&self, context: &AdapterContext) -> Result<MqttSink, String> {
         let endpoint = self.broker.endpoint(context)?;
         let patience = Duration::from_secs(self.answer_timeout_seconds);
-        let client_id = self.client_id.clone();
+        let client_id = self.client_id.clone().unwrap_or_default();
         let publisher = Publisher::new(endpoint, client_id, patience, self.max_in_flight);
         let shape = Shape {
             topic: TopicTemplate::parse(&self.topic)?,
@@ -144,7 +146,6 @@ impl SinkConfig for MqttSinkConfig {
 
     fn example() -> &'static str {
         r#"broker = { url = "mqtts://mqtt.example:8884", auth = "certificate", client_certificate = "file:meterhub.pem" }
-client_id = "meterhub-commands"
 topic = "gateways/{subject}/commands"
 response_topic = "meterhub/answers"
 expiry_seconds = 86400
@@ -156,7 +157,9 @@ no_subscriber = "fail"        # "accept": right with `retain = true`
     fn validate(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
         self.broker.validate(&mut problems);
-        check_client_id(&self.client_id, &mut problems);
+        if let Some(client_id) = &self.client_id {
+            check_client_id(client_id, &mut problems);
+        }
         self.validate_texts(&mut problems);
         for (key, value, range) in [
             (
@@ -188,7 +191,8 @@ no_subscriber = "fail"        # "accept": right with `retain = true`
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
         let failed = |reason| Self::unavailable(context, reason);
         let endpoint = self.broker.endpoint(context).map_err(failed)?;
-        let session = Session::passing(format!("{}-check", self.client_id));
+        let client_id = self.client_id.as_ref().map(|id| format!("{id}-check"));
+        let session = Session::passing(client_id.unwrap_or_default());
         let link = Link::open(&endpoint, &session, None).await;
         link.map_err(failed)?;
         Ok(())
@@ -208,7 +212,7 @@ mod tests {
         toml::from_str::<MqttSinkConfig>(toml).unwrap().validate()
     }
 
-    const BROKER: &str = "client_id = 'hub'\nbroker = { url = 'mqtt://localhost', auth = { password = { user = 'hub', password = 'env:P' } } }";
+    const BROKER: &str = "broker = { url = 'mqtt://localhost', auth = { password = { user = 'hub', password = 'env:P' } } }";
 
     #[test]
     fn the_example_is_valid() {
@@ -220,6 +224,7 @@ mod tests {
     fn wrong_values_are_errors() {
         for wrong in [
             "topic = ''",
+            "topic = 'a'\nclient_id = ''",
             "topic = 'a/+'",
             "topic = '{what}'",
             "topic = 'a'\nresponse_topic = 'a/#'",

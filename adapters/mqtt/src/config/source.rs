@@ -75,7 +75,8 @@ pub struct MqttSourceConfig {
     #[serde(default = "window")]
     pub window: u16,
     /// Largest message that is taken, in bytes. Larger ones can never be accepted; those above twice
-    /// this size the broker drops, because it is told to.
+    /// this size the broker drops, because it is told to. At most four times `window` messages are in
+    /// memory, half of them of QoS 0.
     #[serde(default = "max_message_bytes")]
     pub max_message_bytes: u64,
     /// Longest wait for the broker to answer a request, in seconds.
@@ -107,7 +108,7 @@ pub enum Retained {
     /// Take them when the session begins.
     #[default]
     Once,
-    /// Take them at each connection.
+    /// Take them at each connection. With `identity = "each"` they count each time.
     Always,
     /// Leave them.
     Never,

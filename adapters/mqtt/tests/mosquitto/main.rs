@@ -5,4 +5,5 @@
 mod rig;
 mod sink;
 mod source;
+mod throughput;
 mod wire;

@@ -90,6 +90,15 @@ impl Broker {
         options
     }
 
+    /// A connection of the partner's, for as long as the test runs.
+    pub(crate) fn client(&self) -> AsyncClient {
+        let mut options = self.options(&unique("client"));
+        options.set_max_request_batch(64);
+        let (client, events) = AsyncClient::builder(options).build();
+        tokio::spawn(drive(events, None));
+        client
+    }
+
     /// Publishes with QoS 1 and says whether anybody subscribes.
     pub(crate) async fn publish(
         &self,

@@ -52,9 +52,7 @@ impl Subscriber {
 }
 
 fn config(broker: &str, options: &str) -> MqttSinkConfig {
-    let client_id = unique("hub");
-    let config =
-        format!("{broker}client_id = '{client_id}'\nanswer_timeout_seconds = 3\n{options}");
+    let config = format!("{broker}answer_timeout_seconds = 3\n{options}");
     let config: MqttSinkConfig = toml::from_str(&config).unwrap();
     assert_eq!(config.validate(), []);
     config
@@ -202,7 +200,9 @@ async fn a_fixed_topic_without_subscriber_is_the_endpoints_trouble() {
         }
     );
     assert!(waits && error.to_string().contains(&topic), "{error}");
-    let accepts = format!("{options}\nno_subscriber = 'accept'\nretain = true");
+    let client_id = unique("hub");
+    let accepts =
+        format!("{options}\nno_subscriber = 'accept'\nretain = true\nclient_id = '{client_id}'");
     let accepts = subscriber.connect("password", &accepts).await;
     let sent = accepts.send(&message(61, "meter:1")).await.unwrap();
     assert!(sent.note.contains("nobody subscribes"), "{}", sent.note);
@@ -261,10 +261,15 @@ async fn encryption_is_verified() {
     let url = format!("mqtts://{address}");
     let with = |authority: &str| {
         let authority = std::env::var(authority).unwrap();
-        let further = format!(", ca_certificates = '{authority}'");
+        let further =
+            format!(", ca_certificates = '{authority}', client_certificate = 'file:client.pem'");
         let broker = subscriber.broker.table(&url, "password", &further);
         config(&broker, &subscriber.by_subject())
     };
+    let ours = ["TLS_CLIENT_CERT", "TLS_CLIENT_KEY"]
+        .map(|variable| std::fs::read_to_string(std::env::var(variable).unwrap()).unwrap());
+    let pem = subscriber.broker.base.path().join("client.pem");
+    std::fs::write(pem, ours.concat()).unwrap();
     let context = subscriber.broker.context();
     let trusted = with("TLS_CA");
     let begun = std::time::Instant::now();
