@@ -1,10 +1,11 @@
 //! The accounts in use: sinks and sources of the same account share one bind.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use hub_core::AdapterContext;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Account;
 use crate::link;
@@ -14,12 +15,23 @@ use crate::unsettled::Unsettled;
 
 /// All accounts of the hub that are in use.
 #[derive(Default)]
-pub(crate) struct Accounts(Mutex<Vec<(Account, Weak<BoundAccount>)>>);
+pub(crate) struct Accounts(Mutex<Vec<Known>>);
+
+struct Known {
+    account: Account,
+    holder: Weak<BoundAccount>,
+    last_session: LastSession,
+}
+
+/// Tells when the last session of an account is over, which may outlive its holder: it is then
+/// saying good-bye, and a message centre that allows one bind would refuse a second.
+type LastSession = Arc<Mutex<CancellationToken>>;
 
 /// An account, bound when first needed and again after its session ended.
 pub(crate) struct BoundAccount {
     account: Account,
     context: AdapterContext,
+    last_session: LastSession,
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
     /// Binds that were tried and are over.
     attempts: AtomicU64,
@@ -31,23 +43,49 @@ pub(crate) struct BoundAccount {
 impl Accounts {
     /// The one holder of this account.
     pub(crate) fn get(&self, account: &Account, context: &AdapterContext) -> Arc<BoundAccount> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(_, holder)| holder.strong_count() > 0);
-        let known = all.iter().find(|(known, _)| known == account);
-        if let Some(holder) = known.and_then(|(_, holder)| holder.upgrade()) {
-            return holder;
-        }
-        let holder = Arc::new(BoundAccount::new(account.clone(), context.clone()));
-        all.push((account.clone(), Arc::downgrade(&holder)));
-        holder
+        let mut all = lock(&self.0);
+        all.retain(|known| known.holder.strong_count() > 0 || !is_over(&known.last_session));
+        let known = all.iter().position(|known| known.account == *account);
+        let known = known.unwrap_or_else(|| {
+            all.push(Known::new(account));
+            all.len() - 1
+        });
+        let known = &mut all[known];
+        known.holder.upgrade().unwrap_or_else(|| {
+            let last_session = known.last_session.clone();
+            let holder = Arc::new(BoundAccount::new(account, context, last_session));
+            known.holder = Arc::downgrade(&holder);
+            holder
+        })
     }
 }
 
-impl BoundAccount {
-    fn new(account: Account, context: AdapterContext) -> Self {
+impl Known {
+    fn new(account: &Account) -> Self {
+        let over = CancellationToken::new();
+        over.cancel();
         Self {
-            account,
-            context,
+            account: account.clone(),
+            holder: Weak::new(),
+            last_session: Arc::new(Mutex::new(over)),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_over(last_session: &LastSession) -> bool {
+    lock(last_session).is_cancelled()
+}
+
+impl BoundAccount {
+    fn new(account: &Account, context: &AdapterContext, last_session: LastSession) -> Self {
+        Self {
+            account: account.clone(),
+            context: context.clone(),
+            last_session,
             session: tokio::sync::Mutex::default(),
             attempts: AtomicU64::new(0),
             last_failure: Mutex::default(),
@@ -67,7 +105,7 @@ impl BoundAccount {
             return Ok(session.clone());
         }
         if self.attempts.load(Ordering::Acquire) > seen {
-            return Err(self.last_failure().clone());
+            return Err(lock(&self.last_failure).clone());
         }
         *current = None;
         let bound = self.bind().await;
@@ -75,16 +113,10 @@ impl BoundAccount {
         match bound {
             Ok(session) => Ok(current.insert(session).clone()),
             Err(reason) => {
-                self.last_failure().clone_from(&reason);
+                lock(&self.last_failure).clone_from(&reason);
                 Err(reason)
             }
         }
-    }
-
-    fn last_failure(&self) -> std::sync::MutexGuard<'_, String> {
-        self.last_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn bind(&self) -> Result<Arc<Session>, String> {
@@ -106,8 +138,12 @@ impl BoundAccount {
             password: password.map_err(|error| error.to_string())?,
             system_type: account.system_type.clone(),
         });
+        let last = lock(&self.last_session).clone();
+        // It ends by itself, within a time limit of its own.
+        last.cancelled().await;
         let stream = link::open(account, &self.context).await?;
         let session = Arc::new(Session::start(stream, account));
+        *lock(&self.last_session) = session.over();
         let answer = session
             .request(bind)
             .await

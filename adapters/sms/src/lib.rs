@@ -44,12 +44,15 @@
 
 mod account;
 mod address;
+mod carriers;
 mod config;
+mod daily;
 mod incoming;
 mod joining;
 mod link;
 mod outgoing;
 pub mod pdu;
+mod quiet;
 mod receipt;
 mod session;
 mod settle;
@@ -59,5 +62,8 @@ pub mod text;
 mod unsettled;
 mod verdict;
 
-pub use config::{Account, LongMessages, NotInGsm7, SmsSinkConfig, SmsSourceConfig, Tls};
+pub use config::{
+    Account, DailyLimit, LongMessages, NotInGsm7, PrefixAccount, QuietHours, SmsSinkConfig,
+    SmsSourceConfig, Tls,
+};
 pub use verdict::{Verdict, verdict};

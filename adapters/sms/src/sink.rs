@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{MessageId, OutgoingMessage, Sent, Sink, SinkError};
+use hub_core::{Clock, MessageId, OutgoingMessage, Sent, Sink, SinkError};
 
-use crate::account::{BoundAccount, no_answer};
+use crate::account::no_answer;
+use crate::carriers::{Carrier, Carriers};
 use crate::config::{LongMessages, NotInGsm7};
+use crate::daily::{Allowance, Daily};
 use crate::outgoing::{NoSms, Sms, validity_period};
 use crate::pdu::{Address, Body, ShortMessage, Tlv, UDH_INDICATOR, status, tag};
+use crate::quiet::Quiet;
 use crate::session::NoAnswer;
 use crate::text::{Alphabet, Segments, gsm7, segments, transliterate};
 use crate::verdict::{Verdict, verdict};
@@ -25,11 +28,13 @@ const HALF_SENT: usize = 10_000;
 /// Receipts wanted, of success and failure: SMPP 3.4, 5.2.17.
 const FINAL_RECEIPT: u8 = 0x01;
 
-/// A configured account to send from.
+/// The configured accounts to send from.
 pub(crate) struct SmsSink {
     pub(crate) endpoint: String,
-    pub(crate) account: Arc<BoundAccount>,
-    pub(crate) sender: Address,
+    pub(crate) carriers: Carriers,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) quiet: Option<Quiet>,
+    pub(crate) daily: Option<Daily>,
     pub(crate) long_messages: LongMessages,
     pub(crate) not_in_gsm7: NotInGsm7,
     pub(crate) max_segments: u8,
@@ -48,23 +53,22 @@ impl Sink for SmsSink {
             Err(NoSms::Unreadable(reason)) => return Err(self.unavailable(reason, false)),
         };
         let cut = self.cut(&sms.text)?;
-        let parts = self.parts(message.message_id, &sms, &cut);
+        let carrier = self.carriers.carrier(&sms.to);
+        let parts = self.parts(message.message_id, &sms, &cut, &carrier.sender);
         let mut ids = self
             .half_sent()
             .remove(&message.message_id)
             .unwrap_or_default();
-        for part in parts.into_iter().skip(ids.len()) {
-            match self.submit(part, sms.from.is_some()).await {
-                Ok(id) => ids.push(id),
-                Err(error) => {
-                    self.remember(message.message_id, ids);
-                    return Err(error);
-                }
-            }
+        let is_own = sms.from.is_some();
+        if let Err(error) = self.send_rest(carrier, parts, is_own, &mut ids).await {
+            self.remember(message.message_id, ids);
+            return Err(error);
         }
-        Ok(Sent {
-            note: note(&ids, cut.alphabet),
-        })
+        let mut note = note(&ids, cut.alphabet);
+        if self.carriers.are_several() {
+            note = format!("{note}; {}", carrier.name);
+        }
+        Ok(Sent { note })
     }
 }
 
@@ -82,6 +86,29 @@ fn note(ids: &[String], alphabet: Alphabet) -> String {
 }
 
 impl SmsSink {
+    /// Submits what was not accepted yet; `ids` are those of what was.
+    async fn send_rest(
+        &self,
+        carrier: &Carrier,
+        parts: Vec<ShortMessage>,
+        sender_is_the_messages: bool,
+        ids: &mut Vec<String>,
+    ) -> Result<(), SinkError> {
+        // The rest of what has begun to arrive wakes nobody any more.
+        if ids.is_empty() {
+            self.wait_while_quiet()?;
+        }
+        let rest = parts.into_iter().skip(ids.len());
+        let mut allowance = self.allowance(rest.len())?;
+        for part in rest {
+            ids.push(self.submit(carrier, part, sender_is_the_messages).await?);
+            if let Some(allowance) = &mut allowance {
+                allowance.spend();
+            }
+        }
+        Ok(())
+    }
+
     fn cut(&self, text: &str) -> Result<Segments, SinkError> {
         let missing = || text.chars().find(|c| gsm7::septets(*c).is_none());
         let cut = match (self.not_in_gsm7, missing()) {
@@ -99,11 +126,36 @@ impl SmsSink {
         cut.map_err(|error| self.refused(error.to_string()))
     }
 
+    fn wait_while_quiet(&self) -> Result<(), SinkError> {
+        let quiet = self.quiet.as_ref();
+        match quiet.and_then(|quiet| quiet.seconds_left(self.clock.now())) {
+            Some(seconds) => Err(self.busy(Some(Duration::from_secs(seconds)))),
+            None => Ok(()),
+        }
+    }
+
+    fn allowance(&self, parts: usize) -> Result<Option<Allowance<'_>>, SinkError> {
+        let Some(daily) = &self.daily else {
+            return Ok(None);
+        };
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+        let taken = daily.take(parts, self.clock.now());
+        taken
+            .map(Some)
+            .map_err(|seconds| self.busy(Some(Duration::from_secs(seconds))))
+    }
+
     /// The units to submit: the same at every attempt, their reference number too.
-    fn parts(&self, id: MessageId, sms: &Sms, cut: &Segments) -> Vec<ShortMessage> {
+    fn parts(
+        &self,
+        id: MessageId,
+        sms: &Sms,
+        cut: &Segments,
+        sender: &Address,
+    ) -> Vec<ShortMessage> {
         let minutes = sms.valid_minutes.or(self.valid_minutes);
         let whole = ShortMessage {
-            source: sms.from.clone().unwrap_or_else(|| self.sender.clone()),
+            source: sms.from.clone().unwrap_or_else(|| sender.clone()),
             destination: sms.to.clone(),
             validity: minutes.map(validity_period).unwrap_or_default(),
             registered_delivery: if self.receipts { FINAL_RECEIPT } else { 0 },
@@ -139,10 +191,11 @@ impl SmsSink {
 
     async fn submit(
         &self,
+        carrier: &Carrier,
         part: ShortMessage,
         sender_is_the_messages: bool,
     ) -> Result<String, SinkError> {
-        let session = self.account.session().await;
+        let session = carrier.account.session().await;
         let session = session.map_err(|reason| self.unavailable(reason, false))?;
         let answer = match session.submit(part).await {
             Ok(answer) => answer,

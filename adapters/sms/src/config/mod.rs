@@ -1,10 +1,14 @@
 //! Configuration of SMS sources and sinks.
 
 mod account;
+mod pace;
+mod prefixes;
 mod sink;
 mod source;
 
 pub use account::{Account, Tls};
+pub use pace::{DailyLimit, QuietHours};
+pub use prefixes::PrefixAccount;
 pub use sink::{LongMessages, NotInGsm7, SmsSinkConfig};
 pub use source::SmsSourceConfig;
 

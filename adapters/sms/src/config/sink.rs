@@ -1,15 +1,18 @@
 //! Configuration of an account that text messages are sent from.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::pace::{DailyLimit, QuietHours};
+use super::prefixes::{self, PrefixAccount};
 use super::{Account, check_range};
 use crate::account::Accounts;
 use crate::address;
+use crate::carriers::{Carrier, Carriers};
 use crate::outgoing::check_validity;
 use crate::sink::SmsSink;
 
@@ -47,6 +50,18 @@ pub struct SmsSinkConfig {
     /// the message centre does.
     #[serde(default)]
     pub valid_minutes: Option<u32>,
+    /// Further accounts, for recipients whose number begins so; the longest beginning counts. All
+    /// others are `account`'s.
+    #[serde(default)]
+    pub prefixes: Vec<PrefixAccount>,
+    /// When nothing is sent: what comes then waits. For what must go at any time, another sink with
+    /// the same `account` shares its bind.
+    #[serde(default)]
+    pub quiet_hours: Option<QuietHours>,
+    /// How many parts may be sent in a day; what is beyond waits for the next. Counted in memory: a
+    /// restart of the hub begins anew.
+    #[serde(default)]
+    pub daily_limit: Option<DailyLimit>,
 }
 
 /// How the parts of a long text say that they belong together.
@@ -82,6 +97,21 @@ fn yes() -> bool {
 }
 
 impl SmsSinkConfig {
+    fn carrier(
+        account: &Account,
+        sender: &str,
+        context: &AdapterContext,
+    ) -> Result<Carrier, String> {
+        let secret = account.password.resolve(&context.base_dir);
+        secret.map_err(|error| error.to_string())?;
+        let sender = address::sender(sender);
+        Ok(Carrier {
+            name: format!("{} at {}", account.system_id, account.server),
+            account: context.shared.get::<Accounts>().get(account, context),
+            sender: sender.map_err(|reason| format!("`sender` {reason}"))?,
+        })
+    }
+
     fn unavailable(context: &AdapterContext, reason: String) -> SinkError {
         SinkError::Unavailable {
             endpoint: context.name.clone(),
@@ -89,6 +119,42 @@ impl SmsSinkConfig {
             retry_after: None,
             answered: false,
         }
+    }
+
+    fn carriers(&self, context: &AdapterContext) -> Result<Carriers, String> {
+        let main = Self::carrier(&self.account, &self.sender, context)?;
+        let mut by_prefix = Vec::new();
+        for further in &self.prefixes {
+            let sender = further.sender.as_ref().unwrap_or(&self.sender);
+            let carrier = Arc::new(Self::carrier(&further.account, sender, context)?);
+            let all = further.prefixes.iter();
+            by_prefix.extend(all.map(|prefix| (prefix.clone(), carrier.clone())));
+        }
+        Ok(Carriers::new(main, by_prefix))
+    }
+
+    fn sink(&self, context: &AdapterContext) -> Result<SmsSink, String> {
+        Ok(SmsSink {
+            endpoint: context.name.clone(),
+            carriers: self.carriers(context)?,
+            clock: context.clock.clone(),
+            quiet: self
+                .quiet_hours
+                .as_ref()
+                .map(QuietHours::quiet)
+                .transpose()?,
+            daily: self
+                .daily_limit
+                .as_ref()
+                .map(DailyLimit::daily)
+                .transpose()?,
+            long_messages: self.long_messages,
+            not_in_gsm7: self.not_in_gsm7,
+            max_segments: self.max_segments,
+            receipts: self.receipts,
+            valid_minutes: self.valid_minutes,
+            half_sent: Mutex::default(),
+        })
     }
 }
 
@@ -103,6 +169,11 @@ long_messages = "udh"         # or "sar": as the message centre wants it
 not_in_gsm7 = "ucs2"          # or "transliterate", "reject"
 max_segments = 3
 valid_minutes = 1440
+quiet_hours = { from = "21:00", to = "08:00", zone = "Europe/Tallinn" }
+daily_limit = { parts = 5000, zone = "Europe/Tallinn" }
+prefixes = [
+  { prefixes = ["+372"], account = { server = "smpp.operator.example:3550", system_id = "nk", password = "env:OPERATOR_PASSWORD", tls = {} }, sender = "12345" },
+]
 "#
     }
 
@@ -121,33 +192,31 @@ valid_minutes = 1440
         if let Some(Err(reason)) = self.valid_minutes.map(check_validity) {
             problems.push(ConfigProblem::error("valid_minutes", reason));
         }
+        prefixes::validate(&self.prefixes, &mut problems);
+        if let Some(quiet) = &self.quiet_hours {
+            quiet.validate(&mut problems);
+        }
+        if let Some(daily) = &self.daily_limit {
+            daily.validate(self.max_segments, &mut problems);
+        }
         problems
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        let account = context.shared.get::<Accounts>().get(&self.account, context);
-        let bound = account.session().await;
-        bound
-            .map(drop)
-            .map_err(|reason| Self::unavailable(context, reason))
+        let accounts = context.shared.get::<Accounts>();
+        let further = self.prefixes.iter().map(|further| &further.account);
+        for account in std::iter::once(&self.account).chain(further) {
+            let bound = accounts.get(account, context).session().await;
+            bound.map_err(|reason| Self::unavailable(context, reason))?;
+        }
+        Ok(())
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {
-        let failed = |reason: String| Self::unavailable(context, reason);
-        let secret = self.account.password.resolve(&context.base_dir);
-        secret.map_err(|error| failed(error.to_string()))?;
-        let sender = address::sender(&self.sender);
-        Ok(Box::new(SmsSink {
-            endpoint: context.name.clone(),
-            account: context.shared.get::<Accounts>().get(&self.account, context),
-            sender: sender.map_err(|reason| failed(format!("`sender` {reason}")))?,
-            long_messages: self.long_messages,
-            not_in_gsm7: self.not_in_gsm7,
-            max_segments: self.max_segments,
-            receipts: self.receipts,
-            valid_minutes: self.valid_minutes,
-            half_sent: Mutex::default(),
-        }))
+        match self.sink(context) {
+            Ok(sink) => Ok(Box::new(sink)),
+            Err(reason) => Err(Self::unavailable(context, reason)),
+        }
     }
 }
 
@@ -168,7 +237,10 @@ mod tests {
     fn wrong_values_are_errors() {
         let found = problems(
             "account = { server = 'localhost:2775', system_id = '', password = 'env:P' }\n\
-             sender = 'far too long name'\nmax_segments = 0\nvalid_minutes = 99999999",
+             sender = 'far too long name'\nmax_segments = 0\nvalid_minutes = 99999999\n\
+             quiet_hours = { from = '9', to = '10:00', zone = 'UTC' }\n\
+             prefixes = [{ prefixes = ['372', '+1', '+1'], account = { server = 'localhost:2775', \
+             system_id = 'hub', password = 'env:P' } }]",
         );
         let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
         assert_eq!(
@@ -177,7 +249,10 @@ mod tests {
                 "account.system_id",
                 "sender",
                 "max_segments",
-                "valid_minutes"
+                "valid_minutes",
+                "prefixes.prefixes",
+                "prefixes.prefixes",
+                "quiet_hours"
             ]
         );
     }

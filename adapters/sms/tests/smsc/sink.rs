@@ -1,6 +1,9 @@
 //! What the sink submits, and what it makes of the answers.
 
-use hub_core::{Sink, SinkError};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hub_core::{ManualClock, Sink, SinkError};
 use meterhub_tests::services::service;
 use meterhub_tests::wait::{PATIENCE, until};
 use serde_json::{Value, json};
@@ -65,7 +68,7 @@ async fn a_long_text_goes_in_parts_with_headers() {
     let reference = header(0)[..6].to_owned();
     for (number, part) in found.iter().enumerate() {
         assert_eq!(part["esm_class"], 0x40);
-        assert_eq!(part["validity_period"].is_null(), false);
+        assert!(part["validity_period"].is_string());
         let expected = format!("{reference}03{:02x}", number + 1);
         assert!(
             header(number).ends_with(&expected),
@@ -242,4 +245,103 @@ async fn tls_needs_a_certificate_that_is_trusted() {
         .unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");
     assert_eq!(smsc.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_longest_beginning_of_a_number_says_which_account_carries_it() {
+    let Some(smsc) = Smsc::find().await else {
+        return;
+    };
+    let other = |prefix: &str, sender: &str| {
+        let account = smsc.account(&smsc.address, "password", ", system_type = 'x'");
+        let account = account
+            .trim_end()
+            .replace("system_id = 'hub'", "system_id = 'gateway'");
+        format!("{{ prefixes = ['{prefix}'], {account}, sender = '{sender}' }}")
+    };
+    let further = [other("+372", "Eesti"), other("+3725", "Mobiil")].join(", ");
+    let sink = smsc.sink(&format!("prefixes = [{further}]")).await;
+    for (number, to) in [
+        "+358401000001",
+        "+37266500001",
+        "+37255500001",
+        "37255500001",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let sent = sink.send(&sms(number as u64, to, "x")).await.unwrap();
+        let by = if to.starts_with("+372") {
+            "gateway at"
+        } else {
+            "hub at"
+        };
+        assert!(sent.note.contains(by), "{}", sent.note);
+    }
+    let found = smsc.messages().await;
+    let by = |n: usize| {
+        (
+            found[n]["account"].as_str().unwrap(),
+            found[n]["from"].as_str().unwrap(),
+        )
+    };
+    assert_eq!(by(0), ("hub", "Nordkraft"));
+    assert_eq!(by(1), ("gateway", "Eesti"));
+    assert_eq!(by(2), ("gateway", "Mobiil"));
+    assert_eq!(by(3), ("hub", "Nordkraft"));
+    assert_eq!(smsc.log("bind_transceiver").await, 2);
+}
+
+#[tokio::test]
+async fn nobody_is_woken() {
+    let Some(mut smsc) = Smsc::find().await else {
+        return;
+    };
+    let clock = Arc::new(ManualClock::at("2026-01-10T22:00:00Z".parse().unwrap()));
+    smsc.context.clock = clock.clone();
+    let quiet = "quiet_hours = { from = '21:00', to = '08:00', zone = 'Europe/Tallinn' }";
+    let sink = smsc.sink(quiet).await;
+    let message = sms(1, "+37255500001", "x");
+    let error = sink.send(&message).await.unwrap_err();
+    let SinkError::Busy {
+        retry_after: Some(pause),
+        ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(pause, Duration::from_secs(8 * 3_600));
+    assert!(smsc.messages().await.is_empty());
+    clock.advance_seconds(8 * 3_600);
+    sink.send(&message).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_beyond_the_day_waits_for_the_next() {
+    let Some(mut smsc) = Smsc::find().await else {
+        return;
+    };
+    let clock = Arc::new(ManualClock::at("2026-01-10T21:00:00Z".parse().unwrap()));
+    smsc.context.clock = clock.clone();
+    let sink = smsc
+        .sink("max_segments = 3\ndaily_limit = { parts = 4, zone = 'Europe/Tallinn' }")
+        .await;
+    sink.send(&sms(1, "+37255500001", &long_text()))
+        .await
+        .unwrap();
+    sink.send(&sms(2, "+37255500010", "refused, so not counted"))
+        .await
+        .unwrap_err();
+    sink.send(&sms(3, "+37255500001", "x")).await.unwrap();
+    let error = sink.send(&sms(4, "+37255500001", "x")).await.unwrap_err();
+    let SinkError::Busy {
+        retry_after: Some(pause),
+        ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(pause, Duration::from_secs(3_600));
+    clock.advance_seconds(3_600);
+    sink.send(&sms(4, "+37255500001", "x")).await.unwrap();
 }
