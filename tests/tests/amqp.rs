@@ -1,8 +1,10 @@
-//! A hub between two queues of a real RabbitMQ, which crashes in mid-stream under load. In the end
-//! the conservation law holds.
+//! A hub between two queues of a real RabbitMQ. Under load the broker crashes, or the hub does. In
+//! the end the conservation law holds.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use hub_store::messages::Store;
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
 };
@@ -17,16 +19,22 @@ use meterhub_tests::random::{Random, seed_of_run};
 use meterhub_tests::services::{self, service};
 use meterhub_tests::wait::until_true;
 use meterhub_tests::workload::{Maker, facts_of_json, sha256_hex};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 const MESSAGES: usize = 300;
-/// The broker crashes when the partner has been told yes about so many.
+/// A crash comes when the partner has been told yes about so many.
 const CRASHES: [usize; 2] = [80, 190];
 const READINGS: u64 = 8;
 /// A quorum queue younger than this may be gone after a crash: names of queues are written to disk
 /// twice a second (RabbitMQ before ra pull request 443).
 const QUEUE_IS_SAFE_AFTER: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(120);
+
+/// A number that no other test of this process has.
+fn unique() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 struct Queues {
     uri: AMQPUri,
@@ -38,7 +46,8 @@ impl Queues {
     /// `None`, said aloud, if there is no broker.
     async fn declare() -> Option<Self> {
         let uri = service("AMQP_URL")?.parse().expect("is a URL");
-        let name = |what: &str| format!("hub.{what}.{}", std::process::id());
+        let (process, test) = (std::process::id(), unique());
+        let name = |what: &str| format!("hub.{what}.{process}.{test}");
         let queues = Self {
             uri,
             inbound: name("in"),
@@ -184,17 +193,41 @@ async fn load(queues: &Queues, told: watch::Sender<usize>) -> Vec<SentMessage> {
     sent
 }
 
-async fn crash_and_restart(mut told: watch::Receiver<usize>) {
+/// Who crashes.
+#[derive(Clone, Copy)]
+enum Victim {
+    Broker,
+    Hub,
+}
+
+/// Crashes the victim at its times, and brings it back. Returns the hub that runs then.
+async fn crash(
+    victim: Victim,
+    config: &ConfigFolder,
+    mut hub: HubProcess,
+    mut told: watch::Receiver<usize>,
+) -> HubProcess {
     for crash in CRASHES {
         let reached = told.wait_for(|sent| *sent >= crash).await;
         drop(reached.expect("the load goes on"));
-        services::kill("rabbitmq").await;
-        services::start("rabbitmq").await;
+        match victim {
+            Victim::Broker => {
+                services::kill("rabbitmq").await;
+                services::start("rabbitmq").await;
+            }
+            Victim::Hub => {
+                hub.kill().await;
+                hub = HubProcess::start(config).await;
+            }
+        }
     }
+    hub
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_or_doubled_when_the_broker_crashes_under_load() {
+async fn nothing_is_lost_or_doubled(victim: Victim) {
+    /// The tests share the one broker.
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    let _alone = ALONE.lock().await;
     let Some(queues) = Queues::declare().await else {
         return;
     };
@@ -206,43 +239,43 @@ async fn nothing_is_lost_or_doubled_when_the_broker_crashes_under_load() {
         .expect("the disk works");
     let hub = HubProcess::start(&config).await;
     let (told, watched) = watch::channel(0);
-    let (sent, ()) = tokio::join!(load(&queues, told), crash_and_restart(watched));
+    let (sent, hub) = tokio::join!(load(&queues, told), crash(victim, &config, hub, watched));
+    settled(&config, &hub).await;
+    hub.stop().await;
+    let history = history(&config, &queues, sent).await;
+    let (made, received) = (history.deliveries.len(), history.receipts.len());
+    println!("{made} deliveries, {received} receipts");
+    assert_eq!(made, MESSAGES);
+    let delivered = history.deliveries.iter().all(|d| d.state == "delivered");
+    assert!(delivered, "{:#?}", history.deliveries);
+    assert_conserved(&history);
+}
 
-    let store = observe::open(&config.dir().join("data"))
-        .await
-        .expect("the store can be read");
-    until_true(&format!("all to be done\n{}", hub.log()), DRAIN, || async {
+/// Waits until the hub has all messages, and nothing is left to do.
+async fn settled(config: &ConfigFolder, hub: &HubProcess) {
+    let store = open(config).await;
+    let what = format!("all to be done\n{}", hub.log());
+    until_true(&what, DRAIN, || async {
         let kept = observe::messages(&store)
             .await
             .expect("the store can be read");
         kept.len() >= MESSAGES && store.is_idle().await.expect("the store can be read")
     })
     .await;
-    let messages = observe::messages(&store)
-        .await
-        .expect("the store can be read");
-    let deliveries = observe::deliveries(&store, &messages)
-        .await
-        .expect("the store can be read");
-    let estate = observe::estate(&store, "north")
-        .await
-        .expect("the store can be read");
-    let log = hub.log();
-    hub.stop().await;
-    let receipts = queues.received().await;
-    println!(
-        "{} messages, {} deliveries, {} receipts ({} more than needed)",
-        messages.len(),
-        deliveries.len(),
-        receipts.len(),
-        receipts.len().saturating_sub(deliveries.len())
-    );
-    assert!(
-        deliveries.iter().all(|d| d.state == "delivered"),
-        "{deliveries:#?}\n{log}"
-    );
-    assert_eq!(deliveries.len(), MESSAGES);
-    assert_conserved(&History {
+}
+
+async fn open(config: &ConfigFolder) -> Store {
+    let store = observe::open(&config.dir().join("data")).await;
+    store.expect("the store can be opened")
+}
+
+async fn history(config: &ConfigFolder, queues: &Queues, sent: Vec<SentMessage>) -> History {
+    let store = open(config).await;
+    let messages = observe::messages(&store).await;
+    let messages = messages.expect("the store can be read");
+    let deliveries = observe::deliveries(&store, &messages).await;
+    let estate = observe::estate(&store, "north").await;
+    History {
         routes: vec![Route {
             name: "readings".to_owned(),
             tells: Tells::Readings,
@@ -250,8 +283,18 @@ async fn nothing_is_lost_or_doubled_when_the_broker_crashes_under_load() {
         }],
         sent,
         messages,
-        deliveries,
-        estate,
-        receipts,
-    });
+        deliveries: deliveries.expect("the store can be read"),
+        estate: estate.expect("the store can be read"),
+        receipts: queues.received().await,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_when_the_broker_crashes_under_load() {
+    nothing_is_lost_or_doubled(Victim::Broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_when_the_hub_is_killed_under_load() {
+    nothing_is_lost_or_doubled(Victim::Hub).await;
 }

@@ -50,11 +50,11 @@ impl Link {
     /// What went wrong, in words: name not known, refused, certificate, credentials, virtual host.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, String> {
         let socket = Socket::default();
-        let unfinished = CutOnDrop(socket.clone());
+        let mut unfinished = CutOnDrop(Some(socket.clone()));
         let patience = endpoint.connect_timeout;
         match timeout(patience, connect(endpoint, socket.clone())).await {
             Ok(Ok(connection)) => {
-                std::mem::forget(unfinished);
+                unfinished.0 = None;
                 Ok(Self(Arc::new(Inner { connection, socket })))
             }
             Ok(Err(error)) if was_hung_up(&error) => Err(HUNG_UP.to_owned()),
@@ -123,11 +123,13 @@ impl Socket {
 }
 
 /// An attempt that is given up must not go on in the library's thread.
-struct CutOnDrop(Socket);
+struct CutOnDrop(Option<Socket>);
 
 impl Drop for CutOnDrop {
     fn drop(&mut self) {
-        self.0.cut();
+        if let Some(socket) = &self.0 {
+            socket.cut();
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! They are kept here, unacknowledged, instead of given back to the broker: a queue counts how often
 //! it delivered a message, and drops it or moves it away after a number of times (20 by default in
 //! RabbitMQ 4). A full disk of ours must not cost a partner's message. A connection that ends gives
-//! them back.
+//! them back; so does one that kept a message for longer than the broker's `consumer_timeout` (30
+//! minutes by default), because the broker ends it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
+mod left_overs;
 mod operator;
 mod rig;
 mod silence;
