@@ -12,6 +12,8 @@ pub fn adapters() -> AdapterRegistry {
         .sink::<adapter_file::FileSinkConfig>()
         .source::<adapter_http::HttpSourceConfig>()
         .sink::<adapter_http::HttpSinkConfig>()
+        .source::<adapter_mail::MailboxSourceConfig>()
+        .sink::<adapter_mail::MailSinkConfig>()
         .source::<adapter_mqtt::MqttSourceConfig>()
         .sink::<adapter_mqtt::MqttSinkConfig>()
         .source::<adapter_sftp::SftpSourceConfig>()

@@ -107,9 +107,9 @@ impl Server for Contractor {
     }
 
     async fn restart(&mut self) {
-        // Dovecot takes the killed one for alive until someone has reaped it.
+        // Dovecot takes what the killed one left there, its PID and sockets, for one that is alive.
         let mail = PathBuf::from(service("MAILDIRS").unwrap());
-        let _ = std::fs::remove_file(mail.with_file_name("base").join("master.pid"));
+        std::fs::remove_dir_all(mail.with_file_name("base")).unwrap();
         services::start("dovecot").await;
     }
 
