@@ -1,8 +1,8 @@
 //! What has come and was not yet offered.
 //!
-//! The protocol bounds messages of QoS 1 by the receive maximum, and a broker that sends more is not
-//! listened to any longer. Those of QoS 0 it does not bound: here, those that find no room are
-//! dropped, as the protocol allows.
+//! The protocol bounds messages of QoS 1 by the receive maximum; from a broker that sends more
+//! (Mosquitto 2.0 does when a session is resumed) nothing is read until there is room. Messages of
+//! QoS 0 it does not bound: here, those that find no room are dropped, as the protocol allows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -47,28 +47,16 @@ pub(crate) fn inbox(source: String, room: usize) -> (Feed, Inbox) {
 }
 
 impl Feed {
-    /// Keeps a message, if it must be kept or there is room.
-    ///
-    /// # Errors
-    /// The broker sends more than it may.
-    pub(crate) fn put(&self, publish: Publish) -> Result<(), String> {
+    /// Keeps a message: waits for room if it must be kept, drops it if it may be lost.
+    pub(crate) async fn put(&self, publish: Publish) {
         if publish.qos == QoS::AtMostOnce {
             if self.unsafe_waiting.load(Ordering::Relaxed) >= self.room {
-                self.tell_dropped();
-                return Ok(());
+                return self.tell_dropped();
             }
             self.unsafe_waiting.fetch_add(1, Ordering::Relaxed);
         }
-        match self.to.try_send(publish) {
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                let room = self.room;
-                Err(format!(
-                    "the broker has sent more than {room} messages without an answer to one of them"
-                ))
-            }
-            // If nobody is there to receive, the broker has it still.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-        }
+        // If nobody is there to receive, the broker has it still.
+        let _ = self.to.send(publish).await;
     }
 
     fn tell_dropped(&self) {
@@ -94,25 +82,24 @@ impl Inbox {
 mod tests {
     use super::*;
 
+    fn publish(qos: QoS) -> Publish {
+        Publish::new("a", qos, "1", None)
+    }
+
     #[tokio::test]
     async fn only_messages_that_may_be_lost_are_dropped() {
         let (feed, mut inbox) = inbox("s".into(), 3);
         for _ in 0..3 {
-            for _ in 0..2 {
-                let unsafe_one = Publish::new("a", QoS::AtMostOnce, "0", None);
-                assert!(feed.put(unsafe_one).is_ok());
-            }
-            let safe_one = Publish::new("a", QoS::AtLeastOnce, "1", None);
-            assert!(feed.put(safe_one).is_ok());
+            feed.put(publish(QoS::AtMostOnce)).await;
+            feed.put(publish(QoS::AtMostOnce)).await;
+            feed.put(publish(QoS::AtLeastOnce)).await;
         }
-        let one_more = Publish::new("a", QoS::AtLeastOnce, "1", None);
-        let error = feed.put(one_more).unwrap_err();
-        assert!(error.contains("more than 3 messages"), "{error}");
-        drop(feed);
+        let one_more = tokio::spawn(async move { feed.put(publish(QoS::AtLeastOnce)).await });
         let mut found = [0, 0];
         while let Some(publish) = inbox.next().await {
             found[publish.qos as usize] += 1;
         }
-        assert_eq!(found, [3, 3]);
+        one_more.await.unwrap();
+        assert_eq!(found, [3, 4], "what must be kept waits for room");
     }
 }

@@ -200,14 +200,10 @@ async fn connect(
 /// Reads and writes until it cannot go on; says why.
 async fn drive(events: &mut EventLoop, feed: Option<&Feed>) -> String {
     loop {
-        let event = match events.poll().await {
-            Ok(event) => event,
-            Err(error) => return reason(&error),
-        };
-        if let (Event::Incoming(Packet::Publish(publish)), Some(feed)) = (event, feed)
-            && let Err(reason) = feed.put(publish)
-        {
-            return reason;
+        match (events.poll().await, feed) {
+            (Ok(Event::Incoming(Packet::Publish(publish))), Some(feed)) => feed.put(publish).await,
+            (Ok(_), _) => {}
+            (Err(error), _) => return reason(&error),
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::receipt::Held;
 /// A pause beyond the timer's range is as good as this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 
-/// What to offer again, and when. Bounded by the receive maximum.
+/// What to offer again, and when. Bounded by the receive maximum, and by who takes no more in when
+/// there are many.
 #[derive(Default)]
 pub(crate) struct Returns {
     waiting: Mutex<BTreeMap<(Instant, u64), Held>>,
@@ -54,6 +55,11 @@ impl Returns {
             Some(first) if first.key().0 <= now => Next::Due(Box::new(first.remove())),
             Some(first) => Next::Later(first.key().0),
         }
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
     }
 
     /// Waits until there is something new.

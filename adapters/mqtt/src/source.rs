@@ -25,6 +25,8 @@ const PACKET_OVERHEAD: u64 = 256 * 1024;
 pub(crate) struct MqttSource {
     inbox: Inbox,
     window: usize,
+    /// Messages that may wait for their next offer.
+    room: usize,
     largest: u64,
     recogniser: Recogniser,
     shared: Arc<Shared>,
@@ -59,6 +61,7 @@ impl MqttSource {
         Ok(Self {
             inbox,
             window: usize::from(config.window),
+            room: usize::from(room),
             largest: config.max_message_bytes,
             recogniser: Recogniser::new(config.identity, config.id_property.clone(), context),
             shared: Arc::new(Shared {
@@ -117,10 +120,11 @@ impl Source for MqttSource {
                     None => std::future::pending().await,
                 }
             };
+            let has_room = self.shared.returns.len() < self.room;
             let publish = tokio::select! {
                 () = next_due => continue,
                 () = self.shared.returns.changed() => continue,
-                publish = self.inbox.next() => publish,
+                publish = self.inbox.next(), if has_room => publish,
             };
             let Some(publish) = publish else {
                 return Err(SourceError::Disconnected {
