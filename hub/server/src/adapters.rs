@@ -18,4 +18,6 @@ pub fn adapters() -> AdapterRegistry {
         .sink::<adapter_mqtt::MqttSinkConfig>()
         .source::<adapter_sftp::SftpSourceConfig>()
         .sink::<adapter_sftp::SftpSinkConfig>()
+        .source::<adapter_sms::SmsSourceConfig>()
+        .sink::<adapter_sms::SmsSinkConfig>()
 }
