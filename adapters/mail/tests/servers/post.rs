@@ -105,7 +105,7 @@ impl Person {
     /// The mails in a folder, whole.
     pub(crate) fn mails(&self, folder: &str) -> Vec<String> {
         let all = self.files(folder);
-        all.iter().map(|path| read(path)).collect()
+        all.iter().map(read).collect()
     }
 
     /// The mails that came into the inbox since the last call.
@@ -113,7 +113,7 @@ impl Person {
         let all = self.files("");
         let new: Vec<PathBuf> = all.difference(&self.seen).cloned().collect();
         self.seen = all;
-        new.iter().map(|path| read(path)).collect()
+        new.iter().map(read).collect()
     }
 
     fn files(&self, folder: &str) -> BTreeSet<PathBuf> {
