@@ -70,7 +70,7 @@ async fn a_large_file_whose_size_is_a_lie_is_put_off_and_taken_whole() {
 }
 
 /// The file grows just before one of the calls that the hub makes to take it.
-async fn grows_before(large: bool, call: Call, skip: u32) {
+async fn grows_before(large: bool, call: Call, path: &'static str, skip: u32) {
     let rig = Rig::start(FILES_IN).await;
     let content = sized(large);
     let cut = content.bytes.len() / 2 / 10 * 10;
@@ -78,7 +78,7 @@ async fn grows_before(large: bool, call: Call, skip: u32) {
     let append = Arc::new(append_once(rest.to_vec()));
     rig.files.add(
         Fault::meanwhile(call, move |path| append(path))
-            .path("claimed")
+            .path(path)
             .skip(skip)
             .times(1),
     );
@@ -91,16 +91,22 @@ async fn grows_before(large: bool, call: Call, skip: u32) {
 
 #[tokio::test]
 async fn a_small_file_that_grows_before_it_is_read_is_taken_whole() {
-    grows_before(false, Call::Open, 1).await;
+    grows_before(false, Call::Open, "claimed", 1).await;
 }
 
+#[tokio::test]
+async fn a_large_file_that_grows_before_the_store_links_it_is_taken_whole() {
+    grows_before(true, Call::Link, "claimed", 0).await;
+}
+
+/// Under the store's second name for it.
 #[tokio::test]
 async fn a_large_file_that_grows_before_it_is_read_is_taken_whole() {
-    grows_before(true, Call::Open, 1).await;
+    grows_before(true, Call::Open, "partial", 0).await;
 }
 
-/// After it was read and hashed, before the store takes it over under that hash.
+/// After it was read and hashed, before the store gives it the name of that hash.
 #[tokio::test]
 async fn a_large_file_that_grows_after_it_was_read_is_taken_whole() {
-    grows_before(true, Call::Link, 0).await;
+    grows_before(true, Call::Stat, "partial", 0).await;
 }
