@@ -6,3 +6,4 @@ mod post;
 mod sink;
 mod source;
 mod throughput;
+mod wire;

@@ -18,14 +18,14 @@ use crate::post::{ANSWER_SECONDS, CONNECT_SECONDS, Person, attachment, parse, pl
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How a test connects.
-struct Door {
+pub(crate) struct Door {
     variable: &'static str,
     security: &'static str,
     password: &'static str,
     authority: &'static str,
 }
 
-const STARTTLS: Door = Door {
+pub(crate) const STARTTLS: Door = Door {
     variable: "SMTP_URL",
     security: "starttls",
     password: "password",
@@ -33,7 +33,10 @@ const STARTTLS: Door = Door {
 };
 
 fn config(door: &Door, options: &str) -> MailSinkConfig {
-    let address = place(door.variable).unwrap().address;
+    config_at(&place(door.variable).unwrap().address, door, options)
+}
+
+pub(crate) fn config_at(address: &str, door: &Door, options: &str) -> MailSinkConfig {
     let authority = service(door.authority).unwrap();
     let (security, password) = (door.security, door.password);
     let text = format!(
@@ -53,7 +56,7 @@ async fn sink(person: &Person, door: &Door, options: &str) -> Box<dyn Sink> {
     config.connect(&person.context).await.unwrap()
 }
 
-fn to(recipients: &[&str]) -> String {
+pub(crate) fn to(recipients: &[&str]) -> String {
     format!("to = {recipients:?}")
 }
 
@@ -76,7 +79,7 @@ fn is_empty(folder: &Path) -> bool {
     })
 }
 
-async fn new_mails(person: &mut Person) -> Vec<String> {
+pub(crate) async fn new_mails(person: &mut Person) -> Vec<String> {
     delivered().await;
     person.new_mails()
 }

@@ -14,16 +14,24 @@ use crate::post::{ANSWER_SECONDS, CONNECT_SECONDS, Person, mail_with, place, ser
 
 /// The server, by one of its doors.
 fn door(variable: &str, security: &str, authority: &str) -> String {
-    // Its certificate is for this name.
-    let port = place(variable).unwrap().port;
+    door_at(place(variable).unwrap().port, security, authority)
+}
+
+pub(crate) fn door_at(port: u16, security: &str, authority: &str) -> String {
     let authority = service(authority).unwrap();
+    // Its certificate is for this name.
     format!(
         "[server]\naddress = 'localhost:{port}'\nsecurity = '{security}'\n\
          ca_certificates = '{authority}'\n"
     )
 }
 
-fn config_at(door: &str, user: &str, password: &str, options: &str) -> MailboxSourceConfig {
+pub(crate) fn config_at(
+    door: &str,
+    user: &str,
+    password: &str,
+    options: &str,
+) -> MailboxSourceConfig {
     let text = format!(
         "{options}\n{door}connect_timeout_seconds = {CONNECT_SECONDS}\n\
          answer_timeout_seconds = {ANSWER_SECONDS}\n\
