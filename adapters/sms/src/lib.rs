@@ -34,6 +34,11 @@
 //! delivery. `state` is `scheduled`, `enroute`, `delivered`, `expired`, `deleted`, `undeliverable`,
 //! `accepted`, `unknown`, `rejected` or `skipped`. What the message centre did not say is left out.
 //!
+//! # Gateways by HTTP
+//!
+//! A gateway that takes JSON with a token needs nothing of this crate: the `http` sink posts the same
+//! body. `tests/http_gateway.rs` is the example to begin with.
+//!
 //! # Why the protocol is our own code
 //!
 //! Of the SMPP crates only `rusmpp` 0.4 is kept up. Its client has no window, no reconnection and no
