@@ -20,31 +20,33 @@ pub(crate) struct Accounts(Mutex<Vec<Known>>);
 struct Known {
     account: Account,
     holder: Weak<BoundAccount>,
-    last_session: LastSession,
+    kept: Arc<Kept>,
 }
 
-/// Tells when the last session of an account is over, which may outlive its holder: it is then
-/// saying good-bye, and a message centre that allows one bind would refuse a second.
-type LastSession = Arc<Mutex<CancellationToken>>;
+/// What of an account outlives its holder: a source that lost its connection makes a new one.
+pub(crate) struct Kept {
+    /// Cancelled when the last session is over. It may still be saying good-bye, and a message centre
+    /// that allows one bind would refuse a second.
+    last_session: Mutex<CancellationToken>,
+    unsettled: Mutex<Unsettled>,
+}
 
 /// An account, bound when first needed and again after its session ended.
 pub(crate) struct BoundAccount {
     account: Account,
     context: AdapterContext,
-    last_session: LastSession,
+    kept: Arc<Kept>,
     session: tokio::sync::Mutex<Option<Arc<Session>>>,
-    /// Binds that were tried and are over.
-    attempts: AtomicU64,
+    /// Binds that failed, and why the last one did.
+    failures: AtomicU64,
     last_failure: Mutex<String>,
-    /// Messages to us that were not surely answered.
-    pub(crate) unsettled: Mutex<Unsettled>,
 }
 
 impl Accounts {
     /// The one holder of this account.
     pub(crate) fn get(&self, account: &Account, context: &AdapterContext) -> Arc<BoundAccount> {
         let mut all = lock(&self.0);
-        all.retain(|known| known.holder.strong_count() > 0 || !is_over(&known.last_session));
+        all.retain(|known| known.holder.strong_count() > 0 || known.kept.is_needed());
         let known = all.iter().position(|known| known.account == *account);
         let known = known.unwrap_or_else(|| {
             all.push(Known::new(account));
@@ -52,8 +54,8 @@ impl Accounts {
         });
         let known = &mut all[known];
         known.holder.upgrade().unwrap_or_else(|| {
-            let last_session = known.last_session.clone();
-            let holder = Arc::new(BoundAccount::new(account, context, last_session));
+            let kept = known.kept.clone();
+            let holder = Arc::new(BoundAccount::new(account, context, kept));
             known.holder = Arc::downgrade(&holder);
             holder
         })
@@ -67,7 +69,10 @@ impl Known {
         Self {
             account: account.clone(),
             holder: Weak::new(),
-            last_session: Arc::new(Mutex::new(over)),
+            kept: Arc::new(Kept {
+                last_session: Mutex::new(over),
+                unsettled: Mutex::default(),
+            }),
         }
     }
 }
@@ -76,21 +81,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn is_over(last_session: &LastSession) -> bool {
-    lock(last_session).is_cancelled()
+impl Kept {
+    fn is_needed(&self) -> bool {
+        !lock(&self.last_session).is_cancelled() || !lock(&self.unsettled).is_empty()
+    }
 }
 
 impl BoundAccount {
-    fn new(account: &Account, context: &AdapterContext, last_session: LastSession) -> Self {
+    fn new(account: &Account, context: &AdapterContext, kept: Arc<Kept>) -> Self {
         Self {
             account: account.clone(),
             context: context.clone(),
-            last_session,
+            kept,
             session: tokio::sync::Mutex::default(),
-            attempts: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
             last_failure: Mutex::default(),
-            unsettled: Mutex::default(),
         }
+    }
+
+    /// Messages to us that were not surely answered.
+    pub(crate) fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
+        lock(&self.kept.unsettled)
     }
 
     /// The session, made now if there is none. Those who wait for the same attempt share its failure,
@@ -99,21 +110,20 @@ impl BoundAccount {
     /// # Errors
     /// What went wrong, in words.
     pub(crate) async fn session(&self) -> Result<Arc<Session>, String> {
-        let seen = self.attempts.load(Ordering::Acquire);
+        let seen = self.failures.load(Ordering::Acquire);
         let mut current = self.session.lock().await;
         if let Some(session) = current.as_ref().filter(|session| session.is_alive()) {
             return Ok(session.clone());
         }
-        if self.attempts.load(Ordering::Acquire) > seen {
+        if self.failures.load(Ordering::Acquire) > seen {
             return Err(lock(&self.last_failure).clone());
         }
         *current = None;
-        let bound = self.bind().await;
-        self.attempts.fetch_add(1, Ordering::AcqRel);
-        match bound {
+        match self.bind().await {
             Ok(session) => Ok(current.insert(session).clone()),
             Err(reason) => {
                 lock(&self.last_failure).clone_from(&reason);
+                self.failures.fetch_add(1, Ordering::AcqRel);
                 Err(reason)
             }
         }
@@ -138,12 +148,12 @@ impl BoundAccount {
             password: password.map_err(|error| error.to_string())?,
             system_type: account.system_type.clone(),
         });
-        let last = lock(&self.last_session).clone();
+        let last = lock(&self.kept.last_session).clone();
         // It ends by itself, within a time limit of its own.
         last.cancelled().await;
         let stream = link::open(account, &self.context).await?;
         let session = Arc::new(Session::start(stream, account));
-        *lock(&self.last_session) = session.over();
+        *lock(&self.kept.last_session) = session.over();
         let answer = session
             .request(bind)
             .await

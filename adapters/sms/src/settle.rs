@@ -1,6 +1,6 @@
 //! Answers to what came.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::{Receipt, Settlement};
@@ -41,10 +41,7 @@ impl Receipt for SmsReceipt {
         } else if status == status::OK
             && let Some(fingerprint) = self.fingerprint
         {
-            let unsettled = self.account.unsettled.lock();
-            unsettled
-                .unwrap_or_else(PoisonError::into_inner)
-                .settled(&fingerprint);
+            self.account.unsettled().settled(&fingerprint);
         }
     }
 }

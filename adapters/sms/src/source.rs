@@ -1,7 +1,7 @@
 //! The source: offers receipts and what telephones send.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, Arrival, Body, Clock, IncomingMessage, Source, SourceError};
@@ -55,9 +55,8 @@ impl SmsSource {
         let (business_key, fingerprint) = match incoming.identity {
             Identity::Key(key) => (key, None),
             Identity::Fingerprint(fingerprint) => {
-                let unsettled = self.account.unsettled.lock();
-                let mut unsettled = unsettled.unwrap_or_else(PoisonError::into_inner);
-                let key = unsettled.key(&fingerprint, self.clock.now());
+                let now = self.clock.now();
+                let key = self.account.unsettled().key(&fingerprint, now);
                 (key, Some(fingerprint))
             }
         };

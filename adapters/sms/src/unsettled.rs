@@ -25,6 +25,11 @@ impl Unsettled {
         format!("{fingerprint}-{}", first.micros())
     }
 
+    /// Whether there is nothing to remember.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The message centre was told yes.
     pub(crate) fn settled(&mut self, fingerprint: &str) {
         self.0.remove(fingerprint);

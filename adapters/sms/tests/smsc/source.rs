@@ -126,3 +126,27 @@ async fn an_account_has_one_source() {
     drop(first);
     config.connect(&smsc.context).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_was_not_answered_is_the_same_when_it_comes_again() {
+    let Some(smsc) = Smsc::find().await else {
+        return;
+    };
+    let mut keys = Vec::new();
+    // Crashes of the connection and of the source in between.
+    for _ in 0..2 {
+        let mut source = smsc.open_source().await;
+        smsc.text_us("37255500001", "12345", "Jah").await;
+        let (message, receipt) = receive(source.as_mut()).await.into_parts();
+        keys.push(message.business_key.unwrap());
+        smsc.get("drop").await;
+        while source.receive().await.is_ok() {}
+        drop((source, receipt));
+    }
+    let mut source = smsc.open_source().await;
+    smsc.text_us("37255500001", "12345", "Jah").await;
+    keys.push(take(source.as_mut()).await.0);
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    smsc.text_us("37255500001", "12345", "Jah").await;
+    assert_ne!(take(source.as_mut()).await.0, keys[0], "was answered");
+}
