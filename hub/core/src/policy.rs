@@ -129,7 +129,11 @@ pub struct Circuit {
     policy: CircuitPolicy,
     failures: u32,
     openings: u32,
+    /// It is open, and a probe may be sent then.
     open_until: Option<Instant>,
+    /// The endpoint asked not to be sent to before. Says nothing about whether it is open: an
+    /// outage that begins politely is an outage all the same.
+    paused_until: Option<Instant>,
     /// Whether a probe is on its way.
     probing: bool,
 }
@@ -143,6 +147,7 @@ impl Circuit {
             failures: 0,
             openings: 0,
             open_until: None,
+            paused_until: None,
             probing: false,
         }
     }
@@ -150,7 +155,7 @@ impl Circuit {
     /// What may be done now.
     #[must_use]
     pub fn state(&self, now: Instant) -> CircuitState {
-        match self.open_until {
+        match self.open_until.max(self.paused_until) {
             None => CircuitState::Closed,
             Some(until) if now < until => CircuitState::OpenUntil(until),
             Some(_) => CircuitState::Probing,
@@ -167,6 +172,7 @@ impl Circuit {
         self.probing = false;
         self.failures = 0;
         self.openings = 0;
+        self.paused_until = None;
         self.open_until.take().is_some()
     }
 
@@ -192,10 +198,11 @@ impl Circuit {
         !was_open && self.open_until.is_some()
     }
 
-    /// The endpoint asked for a pause.
+    /// The endpoint asked for a pause. After it one probe is let through, as after an opening; but
+    /// it is no opening, so that the failures that open the circuit are still counted and told.
     pub fn pause_until(&mut self, until: Instant) {
         self.probing = false;
-        self.open_until = Some(self.open_until.map_or(until, |open| open.max(until)));
+        self.paused_until = self.paused_until.max(Some(until));
     }
 }
 
@@ -328,6 +335,43 @@ mod tests {
         circuit.failed(NOW.plus_seconds(13));
         assert_eq!(circuit.state(NOW.plus_seconds(13)), twice);
         assert!(circuit.succeeded(), "an answer is an answer, probe or not");
+    }
+
+    #[test]
+    fn an_outage_that_begins_with_a_polite_answer_is_told_once() {
+        let mut circuit = Circuit::new(CircuitPolicy {
+            failures: 3,
+            probe_seconds: 10,
+        });
+        let mut now = NOW;
+        let mut alerts = Vec::new();
+        for attempt in 1..=6 {
+            if circuit.state(now) == CircuitState::Probing {
+                circuit.probe();
+            }
+            if circuit.failed(now) {
+                alerts.push(attempt);
+            }
+            let asked = now.plus_seconds(120);
+            circuit.pause_until(asked);
+            assert_eq!(circuit.state(now), CircuitState::OpenUntil(asked));
+            now = asked;
+            assert_eq!(circuit.state(now), CircuitState::Probing, "one at a time");
+        }
+        assert_eq!(alerts, [3], "at the third failure in a row, and only then");
+        assert!(circuit.succeeded(), "the end of the outage is told too");
+        assert_eq!(circuit.state(now), CircuitState::Closed);
+    }
+
+    #[test]
+    fn an_endpoint_that_only_asks_for_a_pause_is_not_told_to_be_down_or_back() {
+        let mut circuit = Circuit::new(CircuitPolicy::default());
+        circuit.pause_until(NOW.plus_seconds(60));
+        circuit.pause_until(NOW.plus_seconds(30));
+        let longest = CircuitState::OpenUntil(NOW.plus_seconds(60));
+        assert_eq!(circuit.state(NOW), longest);
+        assert!(!circuit.succeeded());
+        assert_eq!(circuit.state(NOW), CircuitState::Closed);
     }
 
     #[test]
