@@ -25,7 +25,8 @@ use crate::sink::SmsSink;
 /// with the delivery; receipts, which name them, come in by a source with the same `account`.
 ///
 /// If a message was accepted only in part, the next attempt goes on with the rest. After a restart in
-/// between it begins anew, and the telephone may get a part twice.
+/// between it begins anew, and the telephone may get a part twice; so it may if the message centre's
+/// answer is lost, as SMPP has nothing by which it could recognise the second.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmsSinkConfig {
