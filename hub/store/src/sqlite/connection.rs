@@ -17,7 +17,7 @@ const WRITER_CACHE_KIB: i64 = 32 * 1024;
 /// Page cache of a reader, in KiB.
 const READER_CACHE_KIB: i64 = 4 * 1024;
 /// How long another program (a backup, the command line) may hold the lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {

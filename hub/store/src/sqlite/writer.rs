@@ -8,7 +8,7 @@ use std::thread;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::checkpoint::WalSize;
+use super::checkpoint::{LogRestarter, WalSize};
 use super::connection::SqliteTx;
 use crate::StoreError;
 use crate::db::WriteJob;
@@ -35,7 +35,7 @@ impl Writer {
         let (queue, requests) = mpsc::channel(MAX_QUEUED_JOBS);
         let thread = thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || run(&connection, requests, &wal))
+            .spawn(move || run(&connection, requests, LogRestarter::new(wal)))
             .expect("the process can start a thread at start-up");
         Self {
             queue: Some(queue),
@@ -63,7 +63,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(connection: &Connection, mut requests: mpsc::Receiver<Request>, wal: &WalSize) {
+fn run(connection: &Connection, mut requests: mpsc::Receiver<Request>, mut log: LogRestarter) {
     let mut group = Vec::new();
     while let Some(first) = requests.blocking_recv() {
         group.push(first);
@@ -74,7 +74,7 @@ fn run(connection: &Connection, mut requests: mpsc::Receiver<Request>, wal: &Wal
             }
         }
         commit(connection, &mut group);
-        wal.restart_if_too_large(connection);
+        log.restart_if_too_large(connection);
     }
 }
 
