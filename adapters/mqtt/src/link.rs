@@ -1,7 +1,7 @@
 //! One connection to a broker: opened, used and ended within time limits.
 
 use std::error::Error as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::{
@@ -9,7 +9,7 @@ use rumqttc::{
     EventLoop, MqttOptions, Packet, StateError, TlsConfiguration, Transport,
 };
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -95,7 +95,8 @@ pub(crate) struct Link(Arc<Inner>);
 struct Inner {
     client: AsyncClient,
     welcome: ConnAck,
-    ended: Arc<OnceLock<String>>,
+    /// Why it cannot be used any more.
+    ended: Arc<watch::Sender<Option<String>>>,
     driver: AbortHandle,
     /// Dropped with it: the driver then ends soon.
     _in_use: oneshot::Sender<()>,
@@ -116,7 +117,7 @@ impl Link {
             return Err(format!("the broker did not answer within {patience:?}"));
         };
         let (client, mut events, welcome) = connected.map_err(|error| reason(&error))?;
-        let ended = Arc::new(OnceLock::new());
+        let ended = Arc::new(watch::Sender::new(None));
         let (in_use, unused) = oneshot::channel();
         let end = ended.clone();
         let driver = tokio::spawn(async move {
@@ -124,8 +125,8 @@ impl Link {
                 reason = drive(&mut events, feed.as_ref()) => reason,
                 () = grace_after(unused) => "it was closed".to_owned(),
             };
-            // Only the first reason counts. It is there before those who wait hear of the end.
-            let _ = end.set(reason);
+            // It is there before those who wait for an answer hear of the end.
+            set_end(&end, reason);
             drop((events, feed));
         });
         Ok(Self(Arc::new(Inner {
@@ -144,13 +145,19 @@ impl Link {
 
     /// Whether it can still be used.
     pub(crate) fn is_connected(&self) -> bool {
-        self.0.ended.get().is_none()
+        self.0.ended.borrow().is_none()
     }
 
     /// Why it cannot be used any more.
     pub(crate) fn end(&self) -> String {
-        let reason = self.0.ended.get();
-        reason.map_or_else(|| "the connection was lost".to_owned(), Clone::clone)
+        let reason = self.0.ended.borrow().clone();
+        reason.unwrap_or_else(|| "the connection was lost".to_owned())
+    }
+
+    /// Waits until it cannot be used any more.
+    pub(crate) async fn ended(&self) {
+        // It cannot fail: the sender lives as long as we do.
+        let _ = self.0.ended.subscribe().wait_for(Option::is_some).await;
     }
 
     /// Whether the broker has kept the session.
@@ -165,7 +172,7 @@ impl Link {
 
     /// Ends it at once: the broker does not answer.
     pub(crate) fn cut(&self, reason: &str) {
-        let _ = self.0.ended.set(reason.to_owned());
+        set_end(&self.0.ended, reason.to_owned());
         self.0.driver.abort();
     }
 }
@@ -175,6 +182,15 @@ impl Drop for Inner {
         // Acknowledgements that were asked for before go first. An error means that it is closed.
         let _ = self.client.try_disconnect_with_timeout(CLOSE_GRACE);
     }
+}
+
+/// Only the first reason counts.
+fn set_end(ended: &watch::Sender<Option<String>>, reason: String) {
+    ended.send_if_modified(|end| {
+        let is_first = end.is_none();
+        end.get_or_insert(reason);
+        is_first
+    });
 }
 
 async fn grace_after(unused: oneshot::Receiver<()>) {

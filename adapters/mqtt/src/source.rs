@@ -89,6 +89,13 @@ impl MqttSource {
         None
     }
 
+    fn disconnected(&self) -> SourceError {
+        SourceError::Disconnected {
+            endpoint: self.shared.name.clone(),
+            reason: self.shared.link.end(),
+        }
+    }
+
     fn offer(&self, held: Held) -> Arrival {
         let publish = &held.publish;
         let message = IncomingMessage {
@@ -109,6 +116,10 @@ impl MqttSource {
 impl Source for MqttSource {
     async fn receive(&mut self) -> Result<Arrival, SourceError> {
         loop {
+            // What is still in memory could not be answered any more: the broker offers it again.
+            if !self.shared.link.is_connected() {
+                return Err(self.disconnected());
+            }
             let due = match self.shared.returns.next(Instant::now()) {
                 Next::Due(held) => return Ok(self.offer(*held)),
                 Next::Later(due) => Some(due),
@@ -124,14 +135,10 @@ impl Source for MqttSource {
             let publish = tokio::select! {
                 () = next_due => continue,
                 () = self.shared.returns.changed() => continue,
+                () = self.shared.link.ended() => continue,
                 publish = self.inbox.next(), if has_room => publish,
             };
-            let Some(publish) = publish else {
-                return Err(SourceError::Disconnected {
-                    endpoint: self.shared.name.clone(),
-                    reason: self.shared.link.end(),
-                });
-            };
+            let publish = publish.ok_or_else(|| self.disconnected())?;
             if let Some(arrival) = self.take(publish) {
                 return Ok(arrival);
             }

@@ -38,9 +38,8 @@ const LONGEST_SESSION_SECONDS: u64 = 366 * 86_400;
 /// once somebody's session has it.
 ///
 /// A message that is to be tried again stays unacknowledged and holds up nobody while fewer than
-/// `window` wait, and as far as the broker's own limit goes (Mosquitto: `max_inflight_messages`, 20).
-/// Acknowledgements then go in another order than the messages, which brokers take; `window = 1`
-/// keeps the order of both.
+/// `window` wait. Acknowledgements then go in another order than the messages, which brokers take;
+/// `window = 1` keeps the order of both.
 ///
 /// Topics that are taken out of `topics` stay subscribed in the broker's session: give another
 /// `client_id` then, and let the broker drop the old session.

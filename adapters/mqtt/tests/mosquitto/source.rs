@@ -405,6 +405,29 @@ async fn one_that_waits_for_its_next_offer_holds_up_nobody() {
     }
 }
 
+/// Mosquitto sends more than the receive maximum once a resumed session is being acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn order_is_kept_though_the_broker_sends_too_much() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let mut gateway = Gateway::new(broker, "window = 1").await;
+    gateway.begin_session().await;
+    for number in 0..40 {
+        gateway.send(&format!("away-{number}"), b"1").await;
+    }
+    let mut source = gateway.connect().await;
+    for number in 0..40 {
+        let expected = format!("away-{number}");
+        let (name, _, settle) = open(source.as_mut()).await;
+        assert_eq!(name, expected);
+        let after = Duration::from_millis(20);
+        settle(Settlement::Retry { after }).await;
+        let (name, _, settle) = open(source.as_mut()).await;
+        assert_eq!(name, expected, "it comes again before others");
+        settle(accepted()).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_throws_nobody_out() {
     let Some(broker) = Broker::find() else { return };
