@@ -12,6 +12,8 @@ use hub_core::{MessageId, Shared};
 use hub_store::messages::{MessageView, Store};
 use serde_json::json;
 
+use crate::engine::SourceOwners;
+
 /// Findings shown with a status; `meterhub message show` has all.
 const MAX_FINDINGS: usize = 100;
 /// Deliveries shown with a status.
@@ -23,6 +25,7 @@ const READY_PAUSE_SECONDS: u64 = 1;
 struct Api {
     store: Store,
     inbox: Arc<HttpInbox>,
+    owners: Arc<SourceOwners>,
 }
 
 /// All routes of the hub's HTTP address.
@@ -30,6 +33,7 @@ pub(crate) fn router(store: &Store, shared: &Shared) -> Router {
     let api = Api {
         store: store.clone(),
         inbox: shared.get(),
+        owners: shared.get(),
     };
     Router::new()
         .route("/api/v1/messages/{source}/{id}", get(status))
@@ -87,12 +91,15 @@ async fn status(
         return no_message().response(uri.path());
     };
     match api.store.message(id).await {
-        // A message of another source is not found, whoever asks.
-        Ok(Some(message)) if message.source == source => match describe(&api.store, &message).await
+        // A message of another source, or of another enterprise, is not found, whoever asks.
+        Ok(Some(message))
+            if message.source == source && api.owners.is(&source, &message.enterprise) =>
         {
-            Ok(body) => Json(body).into_response(),
-            Err(_) => no_store().response(uri.path()),
-        },
+            match describe(&api.store, &message).await {
+                Ok(body) => Json(body).into_response(),
+                Err(_) => no_store().response(uri.path()),
+            }
+        }
         Ok(_) => no_message().response(uri.path()),
         Err(_) => no_store().response(uri.path()),
     }
@@ -185,6 +192,7 @@ mod tests {
         let api = Api {
             store: store.await.unwrap(),
             inbox: shared.get(),
+            owners: shared.get(),
         };
         let uri = Uri::from_static("/health/ready");
         let status = async || ready(State(api.clone()), uri.clone()).await.status();

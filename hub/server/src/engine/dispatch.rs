@@ -175,7 +175,13 @@ impl Dispatcher {
         let lanes_wait = self.entry.when_parked == WhenParked::Wait;
         self.hub
             .store
-            .open_deliveries(&self.entry.name, after, PAGE, lanes_wait)
+            .open_deliveries(
+                &self.entry.enterprise,
+                &self.entry.name,
+                after,
+                PAGE,
+                lanes_wait,
+            )
             .await
     }
 
@@ -218,7 +224,14 @@ impl Dispatcher {
         let lanes_wait = self.entry.when_parked == WhenParked::Wait;
         self.hub
             .store
-            .open_deliveries_of_lane(&self.entry.name, lane, after, PAGE, lanes_wait)
+            .open_deliveries_of_lane(
+                &self.entry.enterprise,
+                &self.entry.name,
+                lane,
+                after,
+                PAGE,
+                lanes_wait,
+            )
             .await
     }
 

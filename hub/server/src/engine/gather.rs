@@ -6,7 +6,7 @@
 
 use hub_model::{Place, ReadingBlock, Record};
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use super::decode::Decoded;
 
@@ -22,6 +22,9 @@ const MOST_BLOCKS: usize = 40_000;
 /// Orders, devices, events and findings in a chunk at most: each is several statements.
 const MOST_OTHERS: usize = 2_000;
 
+/// Sets of qualities that a block has at most once joined: they are looked up one by one.
+const MOST_QUALITY_SETS: usize = 64;
+
 /// Decoded parts on their way to a chunk.
 #[derive(Default)]
 pub(super) struct Gathered {
@@ -34,6 +37,8 @@ pub(super) struct Gathered {
     others: usize,
     /// The block to which more readings of a series are joined, by the hash of what makes one.
     blocks: FxHashMap<u64, usize>,
+    /// How the blocks to join refer to what they are of.
+    manner: u64,
 }
 
 impl Gathered {
@@ -58,6 +63,13 @@ impl Gathered {
 
     fn add_block(&mut self, place: Place, block: ReadingBlock) {
         self.readings += block.readings.len() as u64;
+        let manner = manner(&block);
+        if self.manner != manner {
+            // An `mRID` and a name may be of one meter: then the later of their values counts, and
+            // no block of the one may be joined over a block of the other.
+            self.blocks.clear();
+            self.manner = manner;
+        }
         let series = (
             &block.meter,
             &block.usage_point,
@@ -91,6 +103,20 @@ impl Gathered {
     }
 }
 
+/// In what manner a block refers to its meter and usage point, as a hash: by an `mRID`, by which
+/// kinds of names.
+fn manner(block: &ReadingBlock) -> u64 {
+    let mut hasher = FxBuildHasher.build_hasher();
+    for object in [&block.meter, &block.usage_point] {
+        let mrid = object.as_ref().map(|object| object.mrid.is_some());
+        mrid.hash(&mut hasher);
+        for name in object.iter().flat_map(|object| &object.names) {
+            (&name.name_type, &name.authority).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
 /// Joins later readings of a series to earlier ones. Gives them back if that cannot be: they are of
 /// another series, or their lines could not be told any more.
 fn join(
@@ -108,6 +134,9 @@ fn join(
         .line
         .checked_sub(first.line)
         .and_then(|lines| u32::try_from(lines).ok());
+    if into.qualities.len() + block.qualities.len() > MOST_QUALITY_SETS {
+        return Some(block);
+    }
     let last = block.readings.iter().map(|reading| reading.line).max();
     let (Some(lines), true) = (lines, same && first.line > 0) else {
         return Some(block);
@@ -136,7 +165,7 @@ fn join(
 mod tests {
     use super::*;
     use hub_model::{
-        Decimal, Instant, ObjectRef, QualityCode, Reading, ReadingKind, ReadingQuality,
+        Decimal, Instant, Name, ObjectRef, QualityCode, Reading, ReadingKind, ReadingQuality,
         ReadingType, WorkOrder,
     };
 
@@ -218,6 +247,41 @@ mod tests {
             .map(|r| joined.qualities_of(r).to_vec())
             .collect();
         assert_eq!(told, [Vec::new(), Vec::new(), estimated]);
+    }
+
+    #[test]
+    fn nothing_is_joined_over_a_block_that_refers_in_another_way() {
+        let mut by_name = block("a", vec![reading(1, 0)]);
+        by_name.meter = Some(ObjectRef {
+            mrid: None,
+            names: vec![Name {
+                name: "a".to_owned(),
+                ..Name::default()
+            }],
+        });
+        let mut gathered = Gathered::default();
+        gathered.add(
+            part(vec![
+                (2, block("a", vec![reading(1, 0)])),
+                (3, by_name),
+                (4, block("a", vec![reading(1, 0)])),
+            ]),
+            1,
+        );
+        assert_eq!(gathered.decoded.records.len(), 3);
+    }
+
+    #[test]
+    fn blocks_of_many_quality_sets_stay_apart() {
+        let with_sets = |first: u16| {
+            let mut block = block("a", vec![reading(i64::from(first), 0)]);
+            let set = |code| vec![ReadingQuality::of(QualityCode::new(2, 8, code))];
+            block.qualities = (first..first + 40).map(set).collect();
+            block
+        };
+        let mut gathered = Gathered::default();
+        gathered.add(part(vec![(2, with_sets(0)), (3, with_sets(100))]), 1);
+        assert_eq!(gathered.decoded.records.len(), 2);
     }
 
     #[test]

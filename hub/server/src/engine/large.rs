@@ -66,16 +66,15 @@ impl<'a> Large<'a> {
         };
         let payload = match self.payload() {
             Ok(payload) => payload,
-            Err(error) => return self.end_unreadable(&error),
+            Err(error) => return self.end_unless_passing(error),
         };
         // A message that was begun was found good then.
         if self.processor.route.reject == Reject::File && self.message.seen == 0 {
-            let trial = self.try_first(&*decoder, &*payload);
-            if self.is_stopped() {
-                return Ok(());
-            }
-            if let Some(given_up) = trial {
-                return self.end(given_up, Ending::Invalid);
+            match self.try_first(&*decoder, &*payload) {
+                _ if self.is_stopped() => return Ok(()),
+                Ok(None) => {}
+                Ok(Some(given_up)) => return self.end(given_up, Ending::Invalid),
+                Err(error) => return self.end_unless_passing(error),
             }
         }
         self.decode(&*decoder, &*payload)
@@ -88,20 +87,24 @@ impl<'a> Large<'a> {
         let content = self.processor.hub.store.content();
         // A replay may come much later: make sure that nobody changed the file meanwhile.
         if self.message.run > 1 && !content.is_intact(&self.message.content_hash)? {
-            return Err(io::Error::other("it is no longer what was received"));
+            return Err(no_longer_what_was_received());
         }
         let payload = FilePayload::open(&content.path(&self.message.content_hash))?;
         if payload.len() != self.message.size {
-            return Err(io::Error::other("it is no longer what was received"));
+            return Err(no_longer_what_was_received());
         }
         Ok(Box::new(payload))
     }
 
     /// Reads the whole message once without applying it. Its findings, if it has any that reject.
-    fn try_first(&self, decoder: &dyn Decode, payload: &dyn Payload) -> Option<Decoded> {
+    fn try_first(
+        &self,
+        decoder: &dyn Decode,
+        payload: &dyn Payload,
+    ) -> io::Result<Option<Decoded>> {
         let mut kept = Decoded::default();
         let (mut readable, mut rejects) = (0, 0);
-        let _ = decode_parallel(decoder, payload, 0, DECODE_THREADS, &mut |part: Part| {
+        let read = decode_parallel(decoder, payload, 0, DECODE_THREADS, &mut |part: Part| {
             let part = Decoded::from(part);
             readable += part.readable();
             rejects += part.rejects();
@@ -113,7 +116,10 @@ impl<'a> Large<'a> {
                 Ok(())
             }
         });
-        (rejects > 0).then(|| {
+        if let Err(Halt::Io(error)) = read {
+            return Err(error);
+        }
+        Ok((rejects > 0).then(|| {
             let reason = format!(
                 "the route rejects a file with any bad record, so {readable} good ones were not applied"
             );
@@ -122,7 +128,7 @@ impl<'a> Large<'a> {
             let finding = Finding::fatal("given_up", Place::default(), reason);
             kept.findings.push(finding.rejecting(refused));
             kept
-        })
+        }))
     }
 
     fn decode(&mut self, decoder: &dyn Decode, payload: &dyn Payload) -> Result<(), StoreError> {
@@ -146,7 +152,7 @@ impl<'a> Large<'a> {
             (Some(halted), _) => halted,
             (None, Err(Halt::Io(error))) => {
                 self.store_gathered(None)?;
-                self.end_unreadable(&error)
+                self.end_unless_passing(error)
             }
             (None, _) => self.finish(),
         }
@@ -188,6 +194,15 @@ impl<'a> Large<'a> {
         self.end(Decoded::default(), ending)
     }
 
+    /// Ends a message whose content cannot be read, unless it may be read later: an accepted
+    /// message must not become invalid because for a moment there were too many open files.
+    fn end_unless_passing(&mut self, error: io::Error) -> Result<(), StoreError> {
+        match is_final(&error) {
+            true => self.end_unreadable(&error),
+            false => Err(StoreError::Content(error)),
+        }
+    }
+
     fn end_unreadable(&mut self, error: &io::Error) -> Result<(), StoreError> {
         let decoded = Decoded {
             findings: vec![unreadable(error)],
@@ -211,5 +226,41 @@ impl<'a> Large<'a> {
 
     fn is_stopped(&self) -> bool {
         self.processor.hub.stop.is_cancelled()
+    }
+}
+
+fn no_longer_what_was_received() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "it is no longer what was received",
+    )
+}
+
+/// Whether content that cannot be read now can never be. A damaged disk counts: the message can be
+/// replayed when it is mended, and until then the next ones go on.
+fn is_final(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
+    const DAMAGED: i32 = 5;
+    matches!(
+        error.kind(),
+        NotFound | InvalidData | InvalidInput | UnexpectedEof | Other
+    ) || error.raw_os_error() == Some(DAMAGED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_never_be_read_is_final() {
+        const TOO_MANY_OPEN_FILES: i32 = 24;
+        const STALE: i32 = 116;
+        const DAMAGED: i32 = 5;
+        assert!(is_final(&no_longer_what_was_received()));
+        assert!(is_final(&io::ErrorKind::NotFound.into()));
+        assert!(is_final(&io::Error::from_raw_os_error(DAMAGED)));
+        for passing in [TOO_MANY_OPEN_FILES, STALE] {
+            assert!(!is_final(&io::Error::from_raw_os_error(passing)));
+        }
     }
 }

@@ -12,6 +12,7 @@ mod gather;
 mod intake;
 mod lanes;
 mod large;
+mod owners;
 mod process;
 mod publish;
 mod send;
@@ -27,10 +28,12 @@ use hub_core::files::Files;
 use hub_core::{AdapterContext, Clock, Shared};
 use hub_store::StoreError;
 use hub_store::estate::{EnterpriseId, enterprise};
-use hub_store::messages::Store;
+use hub_store::messages::{Store, WaitingWork};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
+
+pub(crate) use owners::SourceOwners;
 
 use crate::config::{Config, Enterprise};
 pub(crate) use send::assembled_folder;
@@ -146,6 +149,8 @@ impl PreparedEngine {
     #[must_use]
     pub fn start(self) -> Engine {
         let Self(hub) = self;
+        let owners: Arc<SourceOwners> = hub.surroundings.shared.get();
+        owners.set(&hub.config);
         let mut tasks = JoinSet::new();
         for sink in hub.config.sinks.values() {
             tasks.spawn(dispatch::run(hub.clone(), sink.clone()));
@@ -169,21 +174,38 @@ async fn report_orphans(hub: Hub) {
         return;
     };
     let config = &hub.config;
-    let routed = |source: &String| config.inbound.values().any(|route| route.from == *source);
-    for (source, count) in work.messages.iter().filter(|(source, _)| !routed(source)) {
-        warn!(
-            source,
-            count, "messages wait for a source that has no inbound route in the configuration"
-        );
-    }
-    for (sink, count) in work
-        .deliveries
-        .iter()
-        .filter(|(sink, _)| !config.sinks.contains_key(sink))
+    let routed = |work: &&WaitingWork| {
+        let mut routes = config.inbound.values();
+        routes.any(|route| route.from == work.place && route.enterprise == work.enterprise)
+    };
+    for WaitingWork {
+        enterprise,
+        place,
+        count,
+    } in work.messages.iter().filter(|w| !routed(w))
     {
         warn!(
-            sink,
-            count, "deliveries wait for a sink that is not in the configuration"
+            enterprise,
+            source = place,
+            count,
+            "messages wait for a source that has no inbound route in the configuration"
+        );
+    }
+    let known = |work: &&WaitingWork| {
+        let sink = config.sinks.get(&work.place);
+        sink.is_some_and(|sink| sink.enterprise == work.enterprise)
+    };
+    for WaitingWork {
+        enterprise,
+        place,
+        count,
+    } in work.deliveries.iter().filter(|w| !known(w))
+    {
+        warn!(
+            enterprise,
+            sink = place,
+            count,
+            "deliveries wait for a sink that is not in the configuration"
         );
     }
 }

@@ -77,7 +77,9 @@ impl Processor {
 
     /// Processes the oldest messages that wait. Returns whether there were any.
     async fn next(self: &Arc<Self>) -> Result<bool, StoreError> {
-        let waiting = self.hub.store.open_messages(&self.route.from, None).await?;
+        let (enterprise, source) = (&self.route.enterprise, &self.route.from);
+        let store = &self.hub.store;
+        let waiting = store.open_messages(enterprise, source, None).await?;
         let mut batch = Vec::new();
         let mut bytes = 0;
         for message in waiting {

@@ -131,20 +131,26 @@ impl Store {
             .await
     }
 
-    /// The next messages of a source that are not done, oldest first, after `after`.
+    /// The next messages of an enterprise's source that are not done, oldest first, after `after`.
     ///
     /// # Errors
     /// The database refused.
     pub async fn open_messages(
         &self,
+        enterprise: &str,
         source: &str,
         after: Option<MessageId>,
     ) -> Result<Vec<OpenMessage>, StoreError> {
-        let source = source.to_owned();
+        let (enterprise, source) = (enterprise.to_owned(), source.to_owned());
         let after = after.map_or(i64::MIN, |id| id.0);
         self.db
             .read(move |tx| {
-                let params = [source.as_str().into(), after.into(), MAX_OPEN_BATCH.into()];
+                let params = [
+                    source.as_str().into(),
+                    after.into(),
+                    MAX_OPEN_BATCH.into(),
+                    enterprise.as_str().into(),
+                ];
                 all(tx, OPEN_MESSAGES, &params, read_open)
             })
             .await
@@ -231,7 +237,7 @@ macro_rules! open_columns {
 }
 
 const OPEN_MESSAGES: &str = open_columns!(
-    "WHERE m.source = ?1 AND m.id > ?2 AND m.state ",
+    "WHERE m.source = ?1 AND m.id > ?2 AND m.enterprise = ?4 AND m.state ",
     is_open!(),
     " ORDER BY m.id LIMIT ?3"
 );

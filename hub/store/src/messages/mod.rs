@@ -28,7 +28,7 @@ pub use begin_again::BeginAgain;
 pub use inbox::{Acceptance, NewMessage, OpenMessage};
 pub use outbox::{DeliveryBody, DeliveryOutcome, DeliveryState, PendingDelivery};
 pub use queries::{
-    DeliveryView, FindingView, MessageFilter, MessageView, OpenWork, Totals, TraceView,
+    DeliveryView, FindingView, MessageFilter, MessageView, OpenWork, Totals, TraceView, WaitingWork,
 };
 pub use trace::Step;
 

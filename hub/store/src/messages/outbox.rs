@@ -157,13 +157,13 @@ macro_rules! delivery_columns {
 }
 
 const OPEN_DELIVERIES: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state ",
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.enterprise = ?4 AND d.state ",
     is_open!(),
     " ORDER BY d.id LIMIT ?3"
 );
 /// The same without what stands behind a parked delivery in its lane.
 const OPEN_NOT_BEHIND_PARKED: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.state ",
+    "WHERE d.endpoint = ?1 AND d.id > ?2 AND d.enterprise = ?4 AND d.state ",
     is_open!(),
     " AND NOT EXISTS (SELECT 1 FROM delivery p \
      WHERE p.endpoint = d.endpoint AND p.lane = d.lane AND p.id < d.id AND p.state ",
@@ -173,14 +173,14 @@ const OPEN_NOT_BEHIND_PARKED: &str = delivery_columns!(
     ") ORDER BY d.id LIMIT ?3"
 );
 const OPEN_OF_LANE: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state ",
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.enterprise = ?5 AND d.state ",
     is_in_lane!(),
     " AND d.state ",
     is_not_parked!(),
     " ORDER BY d.id LIMIT ?4"
 );
 const OPEN_OF_LANE_NOT_BEHIND_PARKED: &str = delivery_columns!(
-    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.state ",
+    "WHERE d.endpoint = ?1 AND d.lane = ?2 AND d.id > ?3 AND d.enterprise = ?5 AND d.state ",
     is_in_lane!(),
     " AND d.state ",
     is_not_parked!(),
@@ -194,26 +194,33 @@ const OPEN_OF_LANE_NOT_BEHIND_PARKED: &str = delivery_columns!(
 );
 
 impl Store {
-    /// The next open deliveries of an endpoint, oldest first, after `after`; without those behind
-    /// a parked one of their lane, if lanes wait for parked deliveries.
+    /// The next open deliveries of an enterprise's endpoint, oldest first, after `after`; without
+    /// those behind a parked one of their lane, if lanes wait for parked deliveries.
     ///
     /// # Errors
     /// The database refused.
     pub async fn open_deliveries(
         &self,
+        enterprise: &str,
         endpoint: &str,
         after: Option<MessageId>,
         limit: usize,
         lanes_wait: bool,
     ) -> Result<Vec<PendingDelivery>, StoreError> {
-        let (endpoint, store) = (endpoint.to_owned(), self.clone());
+        let (enterprise, endpoint) = (enterprise.to_owned(), endpoint.to_owned());
+        let store = self.clone();
         let (after, limit) = (
             after.map_or(i64::MIN, |id| id.0),
             i64::try_from(limit).unwrap_or(i64::MAX),
         );
         self.db
             .read(move |tx| {
-                let params = [endpoint.as_str().into(), after.into(), limit.into()];
+                let params = [
+                    endpoint.as_str().into(),
+                    after.into(),
+                    limit.into(),
+                    enterprise.as_str().into(),
+                ];
                 let sql = if lanes_wait {
                     OPEN_NOT_BEHIND_PARKED
                 } else {
@@ -231,13 +238,15 @@ impl Store {
     /// The database refused.
     pub async fn open_deliveries_of_lane(
         &self,
+        enterprise: &str,
         endpoint: &str,
         lane: i64,
         after: Option<MessageId>,
         limit: usize,
         lanes_wait: bool,
     ) -> Result<Vec<PendingDelivery>, StoreError> {
-        let (endpoint, store) = (endpoint.to_owned(), self.clone());
+        let (enterprise, endpoint) = (enterprise.to_owned(), endpoint.to_owned());
+        let store = self.clone();
         let (after, limit) = (
             after.map_or(i64::MIN, |id| id.0),
             i64::try_from(limit).unwrap_or(i64::MAX),
@@ -249,6 +258,7 @@ impl Store {
                     lane.into(),
                     after.into(),
                     limit.into(),
+                    enterprise.as_str().into(),
                 ];
                 let sql = if lanes_wait {
                     OPEN_OF_LANE_NOT_BEHIND_PARKED

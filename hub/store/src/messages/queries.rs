@@ -126,13 +126,24 @@ pub struct DeliveryView {
     pub note: Option<String>,
 }
 
-/// What is open: names and counts.
+/// What is open: places and counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenWork {
     /// Messages that are not done, by source.
-    pub messages: Vec<(String, u64)>,
+    pub messages: Vec<WaitingWork>,
     /// Deliveries that are neither delivered nor set aside, by endpoint.
-    pub deliveries: Vec<(String, u64)>,
+    pub deliveries: Vec<WaitingWork>,
+}
+
+/// What waits at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingWork {
+    /// Whose it is.
+    pub enterprise: String,
+    /// The source or endpoint.
+    pub place: String,
+    /// How much waits.
+    pub count: u64,
 }
 
 /// Sums over the store.
@@ -321,17 +332,22 @@ impl Store {
     pub async fn open_work(&self) -> Result<OpenWork, StoreError> {
         self.db
             .read(|tx| {
-                let read =
-                    |row: &dyn Row| Ok((row.text(0)?.to_owned(), row.int(1)?.cast_unsigned()));
+                let read = |row: &dyn Row| -> Result<WaitingWork, StoreError> {
+                    Ok(WaitingWork {
+                        enterprise: row.text(0)?.to_owned(),
+                        place: row.text(1)?.to_owned(),
+                        count: row.int(2)?.cast_unsigned(),
+                    })
+                };
                 let messages = concat!(
-                    "SELECT source, COUNT(*) FROM message WHERE state ",
+                    "SELECT enterprise, source, COUNT(*) FROM message WHERE state ",
                     is_open!(),
-                    " GROUP BY source"
+                    " GROUP BY enterprise, source"
                 );
                 let deliveries = concat!(
-                    "SELECT endpoint, COUNT(*) FROM delivery WHERE state ",
+                    "SELECT enterprise, endpoint, COUNT(*) FROM delivery WHERE state ",
                     is_open!(),
-                    " GROUP BY endpoint"
+                    " GROUP BY enterprise, endpoint"
                 );
                 Ok(OpenWork {
                     messages: all(tx, messages, &[], read)?,

@@ -129,7 +129,7 @@ fn chunk(message: &OpenMessage, records: Vec<(Place, Record)>, ending: Option<En
 }
 
 async fn only_open(store: &Store) -> OpenMessage {
-    let mut open = store.open_messages("hes", None).await.unwrap();
+    let mut open = store.open_messages("north", "hes", None).await.unwrap();
     assert_eq!(open.len(), 1);
     open.remove(0)
 }
@@ -207,13 +207,19 @@ async fn a_chunk_applies_publishes_and_moves_the_checkpoint_together() {
     );
     assert_eq!(
         store
-            .open_deliveries("out", None, 10, true)
+            .open_deliveries("north", "out", None, 10, true)
             .await
             .unwrap()
             .len(),
         2
     );
-    assert!(store.open_messages("hes", None).await.unwrap().is_empty());
+    assert!(
+        store
+            .open_messages("north", "hes", None)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -235,7 +241,10 @@ async fn a_document_made_in_parts_is_head_parts_and_tail_in_order() {
         .apply(chunk(&message, vec![order("2")], Some(Ending::Complete)))
         .await
         .unwrap();
-    let deliveries = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let deliveries = store
+        .open_deliveries("north", "out", None, 10, true)
+        .await
+        .unwrap();
     assert_eq!(
         documents(&store, &deliveries).await,
         ["head,part,part,tail"]
@@ -307,7 +316,10 @@ async fn a_half_done_message_that_begins_again_has_told_what_was_applied() {
     assert_eq!(view.state, MessageState::ProcessedWithFindings);
     let findings = store.findings(anew.id, 10).await.unwrap();
     assert_eq!(findings[0].reason, "another mapping");
-    let deliveries = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let deliveries = store
+        .open_deliveries("north", "out", None, 10, true)
+        .await
+        .unwrap();
     assert_eq!(documents(&store, &deliveries).await, ["head,part,tail"]);
     let subjects: Vec<_> = deliveries.iter().map(|d| d.subject.as_str()).collect();
     let told = ["work_order:1", "route:r", "work_order:2"];
@@ -359,7 +371,10 @@ async fn of_an_attempt_that_is_over_only_its_end_is_written_down() {
         .apply(chunk(&message, vec![order("1")], Some(Ending::Complete)))
         .await
         .unwrap();
-    let open = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let open = store
+        .open_deliveries("north", "out", None, 10, true)
+        .await
+        .unwrap();
     let (delivery, message) = (open[0].id, open[0].message_id);
     let attempt = Attempts {
         begun: vec![(delivery, message)],
@@ -378,7 +393,10 @@ async fn of_an_attempt_that_is_over_only_its_end_is_written_down() {
         steps.ends_with(&[Step::Processed, Step::Delivered]),
         "{steps:?}"
     );
-    let left = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let left = store
+        .open_deliveries("north", "out", None, 10, true)
+        .await
+        .unwrap();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -398,7 +416,10 @@ async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
             .await
             .unwrap();
     }
-    let open = store.open_deliveries("out", None, 10, true).await.unwrap();
+    let open = store
+        .open_deliveries("north", "out", None, 10, true)
+        .await
+        .unwrap();
     let subjects: Vec<_> = open.iter().map(|d| d.subject.as_str()).collect();
     assert_eq!(subjects, ["work_order:A", "work_order:A", "work_order:B"]);
     let heads: Vec<_> = open.iter().map(|d| d.is_head).collect();
@@ -423,15 +444,22 @@ async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
     assert!(steps.ends_with(&[Step::Sending, Step::Parked]), "{steps:?}");
     let ids = |list: Vec<PendingDelivery>| list.into_iter().map(|d| d.id).collect::<Vec<_>>();
     assert_eq!(
-        ids(store.open_deliveries("out", None, 10, true).await.unwrap()),
+        ids(store
+            .open_deliveries("north", "out", None, 10, true)
+            .await
+            .unwrap()),
         [open[2].id]
     );
     assert_eq!(
-        ids(store.open_deliveries("out", None, 10, false).await.unwrap()),
+        ids(store
+            .open_deliveries("north", "out", None, 10, false)
+            .await
+            .unwrap()),
         [open[1].id, open[2].id]
     );
-    let lane =
-        |lanes_wait| store.open_deliveries_of_lane("out", open[0].lane, None, 10, lanes_wait);
+    let lane = |lanes_wait| {
+        store.open_deliveries_of_lane("north", "out", open[0].lane, None, 10, lanes_wait)
+    };
     assert_eq!(ids(lane(true).await.unwrap()), []);
     assert_eq!(ids(lane(false).await.unwrap()), [open[1].id]);
     assert_eq!(
@@ -447,7 +475,10 @@ async fn a_parked_delivery_holds_its_lane_until_it_is_released_or_discarded() {
         Some("out")
     );
     assert_eq!(
-        ids(store.open_deliveries("out", None, 10, true).await.unwrap()),
+        ids(store
+            .open_deliveries("north", "out", None, 10, true)
+            .await
+            .unwrap()),
         [open[0].id, open[1].id, open[2].id]
     );
     assert_eq!(
@@ -519,7 +550,7 @@ async fn a_message_waits_for_the_one_that_must_be_done_before() {
     let first = only_open(&store).await;
     accept(&store, None, "two").await;
     let second = store
-        .open_messages("hes", Some(first.id))
+        .open_messages("north", "hes", Some(first.id))
         .await
         .unwrap()
         .remove(0);
@@ -536,4 +567,35 @@ async fn a_message_waits_for_the_one_that_must_be_done_before() {
         .await
         .unwrap();
     store.apply(second()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_that_changed_hands_does_not_give_its_old_messages_to_its_new_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    accept(&store, None, "one").await;
+    let theirs = store.open_messages("south", "hes", None).await.unwrap();
+    assert!(theirs.is_empty(), "{theirs:?}");
+    let message = only_open(&store).await;
+    store
+        .apply(chunk(&message, vec![order("1")], Some(Ending::Complete)))
+        .await
+        .unwrap();
+    let deliveries = |enterprise| store.open_deliveries(enterprise, "out", None, 10, true);
+    assert!(deliveries("south").await.unwrap().is_empty());
+    let ours = deliveries("north").await.unwrap();
+    let lane =
+        |enterprise| store.open_deliveries_of_lane(enterprise, "out", ours[0].lane, None, 10, true);
+    assert_eq!(
+        (
+            lane("south").await.unwrap().len(),
+            lane("north").await.unwrap().len()
+        ),
+        (0, 1)
+    );
+    let waiting = store.open_work().await.unwrap().deliveries;
+    assert_eq!(
+        (waiting[0].enterprise.as_str(), waiting[0].count),
+        ("north", 1)
+    );
 }
