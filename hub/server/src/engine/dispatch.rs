@@ -299,7 +299,7 @@ impl Dispatcher {
             DeliveryOutcome::Failed { due, counts, .. } => {
                 delivery.due = due;
                 delivery.attempts += u32::from(counts);
-                self.lanes.put_back(delivery);
+                self.lanes.put_off(delivery);
             }
             DeliveryOutcome::Parked { note } => {
                 warn!(sink = %self.entry.name, delivery_id = %delivery.id, note, "delivery is parked");

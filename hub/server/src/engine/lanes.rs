@@ -58,7 +58,8 @@ impl Lanes {
         true
     }
 
-    /// The next head that is due. Its lane is busy until [`Self::done`] or [`Self::put_back`].
+    /// The next head that is due. Its lane is busy until [`Self::done`], [`Self::put_back`],
+    /// [`Self::put_off`] or [`Self::block`].
     pub(super) fn take(&mut self, now: Instant) -> Option<PendingDelivery> {
         for _ in 0..self.ready.len() {
             let key = self.ready.pop_front()?;
@@ -97,13 +98,25 @@ impl Lanes {
         spilled.then_some(delivery.lane)
     }
 
-    /// A delivery will be tried again: it stays the head of its lane.
+    /// A delivery was not sent after all: it stays the head of its lane.
     pub(super) fn put_back(&mut self, delivery: PendingDelivery) {
         let key = delivery.lane;
         let lane = self.lanes.entry(key).or_default();
         lane.busy = false;
         lane.waiting.insert(delivery.id, delivery);
         self.ready.push_back(key);
+    }
+
+    /// A delivery failed and will be tried again: it stays the head of its lane. What is behind it
+    /// is left to the store until it is done: lanes that only wait must not use up the memory that
+    /// the others need.
+    pub(super) fn put_off(&mut self, delivery: PendingDelivery) {
+        let lane = self.lanes.entry(delivery.lane).or_default();
+        for id in std::mem::take(&mut lane.waiting).keys() {
+            self.known.remove(id);
+        }
+        lane.spilled = true;
+        self.put_back(delivery);
     }
 
     /// A parked head blocks its lane: the rest stays in the store until an operator decides.
@@ -190,6 +203,51 @@ mod tests {
             let fetch = lanes.done(&head);
             assert_eq!(fetch.is_some(), id == 63);
         }
+    }
+
+    #[test]
+    fn lanes_that_fail_keep_only_their_heads_in_memory() {
+        let mut lanes = Lanes::default();
+        let failing = 40;
+        for lane in 0..failing {
+            for number in 0..100 {
+                lanes.add(delivery(lane * 100 + number, lane));
+            }
+        }
+        while let Some(mut head) = lanes.take(NOW) {
+            head.due = NOW.plus_seconds(60);
+            lanes.put_off(head);
+        }
+        assert_eq!(lanes.len(), 40, "a head each");
+        assert!(
+            !lanes.add(delivery(99_999, 0)),
+            "nor does what comes meanwhile"
+        );
+        assert!(lanes.add(delivery(100_000, failing)));
+        assert_eq!(lanes.take(NOW).unwrap().id, MessageId(100_000));
+    }
+
+    #[test]
+    fn a_lane_that_failed_goes_on_in_its_order_from_the_store() {
+        let mut lanes = Lanes::default();
+        for id in [1, 2, 3] {
+            lanes.add(delivery(id, 7));
+        }
+        for attempt in 0..3 {
+            let head = lanes.take(NOW).unwrap();
+            assert_eq!(head.id, MessageId(1), "attempt {attempt}");
+            lanes.put_off(head);
+        }
+        let head = lanes.take(NOW).unwrap();
+        assert!(lanes.take(NOW).is_none(), "one of a lane at a time");
+        assert_eq!(lanes.done(&head), Some(7), "the rest is to be fetched");
+        for id in [2, 3] {
+            assert!(lanes.add(delivery(id, 7)));
+        }
+        let second = lanes.take(NOW).unwrap();
+        assert_eq!(second.id, MessageId(2));
+        assert_eq!(lanes.done(&second), None);
+        assert_eq!(lanes.take(NOW).unwrap().id, MessageId(3));
     }
 
     #[test]
