@@ -1,11 +1,14 @@
 //! Applies records to the estate, a chunk at a time.
 
+use std::sync::Arc;
+
+use hub_core::MessageId;
 use hub_domain::EventKind;
-use hub_model::{EndDeviceEvent, Finding, Place, ReadingBlock, Record};
+use hub_model::{EndDeviceEvent, Finding, LocalDay, Place, ReadingBlock, Record};
 
 use super::effect::Effect;
 use super::names::ObjectKind;
-use super::readings::{MAX_READINGS, Pending};
+use super::readings::{MAX_READINGS, Pending, ReadingRecord};
 use super::scope::{Event, Outcome, Scope};
 use super::subjects::{self, Named, Subjects};
 use super::totals::{Total, Totals};
@@ -79,26 +82,24 @@ impl Applier {
     /// Writes the readings that were gathered and says what came of all records.
     ///
     /// # Errors
-    /// The database refused, or a known day is damaged; the transaction must be rolled back.
+    /// The database refused; the transaction must be rolled back.
     pub fn finish(mut self, tx: &mut dyn Tx) -> Result<Outcome, StoreError> {
         for record in self.pending.write(tx, &self.scope)? {
             let outcome = &mut self.outcome;
             outcome.added += record.added;
             outcome.unchanged += record.unchanged;
             outcome.corrected += record.corrected;
-            outcome.applied += record.added + record.unchanged + record.corrected;
+            outcome.superseded += record.superseded;
+            outcome.applied +=
+                record.added + record.unchanged + record.corrected + record.superseded;
             if record.added + record.corrected > 0 {
                 outcome.events.push(Event {
                     kind: EventKind::MeterReadingsAccepted,
-                    subject: record.subject,
+                    subject: Arc::clone(&record.subject),
                     record: record.record,
                 });
             }
-            if record.rejected > 0 {
-                outcome
-                    .findings
-                    .push(too_many(record.place, record.rejected));
-            }
+            outcome.findings.extend(not_taken(&record));
         }
         self.totals.add(Total::Readings, self.outcome.added);
         self.totals.add(Total::Corrections, self.outcome.corrected);
@@ -204,11 +205,44 @@ fn named(block: &ReadingBlock) -> Option<Named<'_>> {
     }
 }
 
-fn too_many(place: Place, readings: u64) -> Finding {
+/// Why readings of a record were not taken, each reason once.
+fn not_taken(record: &ReadingRecord) -> impl Iterator<Item = Finding> {
+    let superseded = record.superseded_by.map(|newer| superseded(record, newer));
+    let too_many = (record.rejected > 0).then(|| too_many(record));
+    let damaged = record.damaged.map(|day| damaged(record, day));
+    superseded.into_iter().chain(too_many).chain(damaged)
+}
+
+fn superseded(record: &ReadingRecord, newer: MessageId) -> Finding {
+    Finding::warning(
+        "superseded",
+        record.place.clone(),
+        format!(
+            "{} readings are other than what message {newer} said, which was accepted later; \
+             what it said stays",
+            record.superseded
+        ),
+    )
+}
+
+fn too_many(record: &ReadingRecord) -> Finding {
     Finding::error(
         "too_many_readings",
-        place,
+        record.place.clone(),
         format!("more readings of one series and day than {MAX_READINGS}, the most that are kept"),
     )
-    .rejecting(readings)
+    .rejecting(record.rejected)
+}
+
+fn damaged(record: &ReadingRecord, day: LocalDay) -> Finding {
+    Finding::error(
+        "damaged_day",
+        record.place.clone(),
+        format!(
+            "what the hub keeps of {} on {day} is damaged, so no readings of that day can be \
+             taken; restore the database from a backup, then replay this message",
+            record.subject
+        ),
+    )
+    .rejecting(record.unreadable)
 }

@@ -45,10 +45,13 @@ pub struct Outcome {
     pub applied: u64,
     /// Readings at instants not known before.
     pub added: u64,
-    /// Readings known already, with the same value and quality.
+    /// Readings known already, with the same value and quality, or said otherwise further on in
+    /// the message.
     pub unchanged: u64,
     /// Readings that differ from what was known; the older day is kept as a version.
     pub corrected: u64,
+    /// Readings that differ from what a message said that was accepted later; that stays.
+    pub superseded: u64,
 }
 
 /// Something that happened to the estate.

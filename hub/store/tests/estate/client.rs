@@ -70,13 +70,23 @@ impl Client {
 
     /// Applies a chunk and holds it against the conservation law.
     pub(crate) async fn apply(&self, message_id: MessageId, records: Vec<Record>) -> Outcome {
+        self.apply_from(message_id, 1, records).await
+    }
+
+    /// The same for a chunk that begins at this line of its message.
+    pub(crate) async fn apply_from(
+        &self,
+        message_id: MessageId,
+        first_line: u64,
+        records: Vec<Record>,
+    ) -> Outcome {
         let expected: u64 = records.iter().map(Record::count).sum();
         let scope = self.scope(message_id);
         let outcome = self
             .db
             .write(move |tx| {
                 let mut applier = Applier::new(scope.clone());
-                for (line, record) in (1..).zip(&records) {
+                for (line, record) in (first_line..).zip(&records) {
                     applier.apply(tx, &Place::at(100 * line, line), record)?;
                 }
                 applier.finish(tx)

@@ -2,6 +2,8 @@
 //! suite: a new one is one more way to make a [`client::Store`].
 
 #[cfg(test)]
+mod acceptance;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod devices;

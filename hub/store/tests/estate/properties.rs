@@ -30,27 +30,38 @@ fn record(start: hub_model::Instant, (meter, slots): &Sent) -> Record {
 }
 
 /// Applies the blocks in chunks of these sizes, the last size again and again, and returns what
-/// is known, and how often something was added, unchanged and corrected.
+/// is known, and how often something was added, unchanged and corrected. Then applies all of it
+/// again, as a replay does, which must change nothing and tell nobody.
 async fn applied(blocks: &[Sent], sizes: &[usize]) -> (Known, [u64; 3]) {
     let store = Store::new();
     let client = store.client("north", "Europe/Helsinki").await.creating();
     let (year, month, day) = FIRST_DAY;
     let first = LocalDay::from_ymd(year, month, day).unwrap();
     let start = client.zone.bounds(first).0;
-    let (mut rest, mut counts) = (blocks, [0; 3]);
-    let mut sizes = sizes.iter();
-    let mut size = 1;
-    while !rest.is_empty() {
-        size = sizes.next().copied().unwrap_or(size).clamp(1, rest.len());
-        let (now, later) = rest.split_at(size);
-        let records = now.iter().map(|sent| record(start, sent)).collect();
-        let outcome = client.apply(MessageId(1), records).await;
-        counts[0] += outcome.added;
-        counts[1] += outcome.unchanged;
-        counts[2] += outcome.corrected;
-        rest = later;
-    }
-    (known(&client, first, start).await, counts)
+    let run = async || {
+        let (mut rest, mut counts, mut events) = (blocks, [0; 3], 0);
+        let mut sizes = sizes.iter();
+        let mut size = 1;
+        while !rest.is_empty() {
+            size = sizes.next().copied().unwrap_or(size).clamp(1, rest.len());
+            let (now, later) = rest.split_at(size);
+            let records = now.iter().map(|sent| record(start, sent)).collect();
+            let line = 1 + (blocks.len() - rest.len()) as u64;
+            let outcome = client.apply_from(MessageId(1), line, records).await;
+            counts[0] += outcome.added;
+            counts[1] += outcome.unchanged;
+            counts[2] += outcome.corrected;
+            events += outcome.events.len();
+            rest = later;
+        }
+        (counts, events)
+    };
+    let (counts, _) = run().await;
+    let learnt = known(&client, first, start).await;
+    let total: u64 = counts.iter().sum();
+    assert_eq!(run().await, ([0, total, 0], 0), "applied again");
+    assert_eq!(known(&client, first, start).await, learnt);
+    (learnt, counts)
 }
 
 async fn known(client: &Client, first: LocalDay, start: hub_model::Instant) -> Known {

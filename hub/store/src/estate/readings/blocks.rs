@@ -1,9 +1,9 @@
 //! Writing days: one statement for a new one, a merge for a known one.
 
-use hub_model::Instant;
+use hub_model::{Instant, LocalDay};
 
 use super::codec;
-use super::day::{DayBlock, MAX_READINGS};
+use super::day::DayBlock;
 use super::merge::MergingDay;
 use super::pending::{PendingDay, ReadingRecord};
 use crate::StoreError;
@@ -17,6 +17,16 @@ pub(super) struct BlockWriter<'a> {
     /// Whether the last day was known already: the next one will be, too. A wrong guess costs a
     /// statement, nothing else.
     mostly_known: bool,
+    /// Most readings that a day may hold.
+    most: usize,
+}
+
+/// What is stored of a day.
+enum Stored {
+    No,
+    Known(Known),
+    /// It cannot be understood, and why.
+    Damaged(String),
 }
 
 /// A day as it is stored.
@@ -27,11 +37,12 @@ struct Known {
 }
 
 impl<'a> BlockWriter<'a> {
-    pub(super) fn new(scope: &'a Scope) -> Self {
+    pub(super) const fn new(scope: &'a Scope, most: usize) -> Self {
         Self {
             scope,
             bytes: Vec::new(),
             mostly_known: false,
+            most,
         }
     }
 
@@ -48,20 +59,18 @@ impl<'a> BlockWriter<'a> {
             }
             return Ok(());
         }
-        let stored = load(tx, pending)?;
-        let is_stored = stored.is_some();
-        self.mostly_known = is_stored;
-        let mut known = stored.unwrap_or(Known {
-            day: MergingDay::default(),
-            version: 1,
-            since: self.scope.now,
-        });
+        let stored = load(tx, pending, self.most)?;
+        self.mostly_known = !matches!(stored, Stored::No);
+        let (mut known, is_stored) = match stored {
+            Stored::Known(known) => (known, true),
+            Stored::No => (self.new_day(), false),
+            Stored::Damaged(why) => {
+                self.leave(pending, &why, records);
+                return Ok(());
+            }
+        };
         let mut changed = false;
         for (run, record) in runs(pending) {
-            if known.day.len() + run.len() > MAX_READINGS {
-                records[record].rejected += run.len() as u64;
-                continue;
-            }
             if known.day.is_corrected_by(&pending.incoming, run.clone()) {
                 self.keep_version(tx, pending, &mut known)?;
             }
@@ -76,9 +85,34 @@ impl<'a> BlockWriter<'a> {
         }
     }
 
+    fn new_day(&self) -> Known {
+        Known {
+            day: MergingDay::new(DayBlock::default(), self.most),
+            version: 1,
+            since: self.scope.now,
+        }
+    }
+
+    /// Leaves a day that cannot be read as it is: its bytes may be all there is to repair it from.
+    /// Its readings are not taken; those of other days are.
+    fn leave(&self, pending: &PendingDay, why: &str, records: &mut [ReadingRecord]) {
+        let day = LocalDay(pending.day);
+        tracing::error!(
+            message = %self.scope.message_id,
+            series = pending.series,
+            %day,
+            why,
+            "the stored readings of a day are damaged, none can be added to it"
+        );
+        for (run, record) in runs(pending) {
+            records[record].unreadable += run.len() as u64;
+            records[record].damaged.get_or_insert(day);
+        }
+    }
+
     /// Inserts the day as it came; `false` if there is one already.
     fn insert(&mut self, tx: &mut dyn Tx, pending: &PendingDay) -> Result<bool, StoreError> {
-        if pending.incoming.readings.len() > MAX_READINGS {
+        if pending.incoming.readings.len() > self.most {
             return Ok(false);
         }
         self.encode(&pending.incoming, pending);
@@ -171,19 +205,25 @@ impl<'a> BlockWriter<'a> {
     }
 }
 
-fn load(tx: &mut dyn Tx, pending: &PendingDay) -> Result<Option<Known>, StoreError> {
-    first(
+fn load(tx: &mut dyn Tx, pending: &PendingDay, most: usize) -> Result<Stored, StoreError> {
+    let stored = first(
         tx,
         "SELECT version, known_since, data FROM reading_block WHERE series_id = ?1 AND day = ?2",
         &[pending.series.into(), i64::from(pending.day).into()],
         |row| {
-            Ok(Known {
+            let day = match codec::decode(row.blob(2)?) {
+                Ok(day) => MergingDay::new(day, most),
+                Err(StoreError::Damaged(why)) => return Ok(Stored::Damaged(why)),
+                Err(other) => return Err(other),
+            };
+            Ok(Stored::Known(Known {
                 version: row.int(0)?,
                 since: Instant::from_micros(row.int(1)?),
-                day: MergingDay::new(codec::decode(row.blob(2)?)?),
-            })
+                day,
+            }))
         },
-    )
+    )?;
+    Ok(stored.unwrap_or(Stored::No))
 }
 
 /// The readings of each record, and the record.

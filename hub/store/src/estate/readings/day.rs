@@ -63,22 +63,17 @@ impl DayBlock {
         self.origins.get(reading.origin as usize)
     }
 
-    /// The index of this quality set, adding it if it is new. Days have few of them.
-    pub(super) fn quality_index(&mut self, set: &QualitySet) -> u32 {
-        index_of(&mut self.qualities, set)
+    /// The index of this origin, if one of its readings may come from it.
+    pub(super) fn find_origin(&self, origin: &Origin) -> Option<usize> {
+        self.origins.iter().rposition(|known| known == origin)
     }
 
-    /// The index of this origin, adding it if it is new.
+    /// The index of this origin, adding it if it is new. They stay in the order in which they came.
     pub(super) fn origin_index(&mut self, origin: &Origin) -> u32 {
-        index_of(&mut self.origins, origin)
+        let index = self.find_origin(origin).unwrap_or_else(|| {
+            self.origins.push(origin.clone());
+            self.origins.len() - 1
+        });
+        u32::try_from(index).expect("a day has at most MAX_READINGS palette entries")
     }
-}
-
-fn index_of<T: PartialEq + Clone>(palette: &mut Vec<T>, item: &T) -> u32 {
-    let found = palette.iter().rposition(|known| known == item);
-    let index = found.unwrap_or_else(|| {
-        palette.push(item.clone());
-        palette.len() - 1
-    });
-    u32::try_from(index).expect("a day has at most MAX_READINGS palette entries")
 }

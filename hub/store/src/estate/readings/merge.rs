@@ -1,21 +1,49 @@
 //! New readings against a day that is known.
+//!
+//! What counts for an instant does not depend on when a message is processed, but on when it was
+//! accepted and where in it the reading stands:
+//!
+//! - The message that was accepted last counts (message ids grow with acceptance). An older one
+//!   that is replayed, begun again or overtaken adds what is missing and takes nothing back.
+//! - Within a message, what stands last counts. Within a record only that is looked at; across
+//!   records a reading gives way to one that stands after it, so a message that says an instant
+//!   twice changes nothing when it is applied again.
+//!
+//! A message that says what is known already does not become its origin: a resend rewrites nothing.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hub_model::Instant;
+use hub_core::MessageId;
+use hub_model::{Instant, QualitySet};
+use rustc_hash::FxHashMap;
 
-use super::day::{DayBlock, StoredReading};
+use super::day::{DayBlock, Origin, StoredReading};
+use super::palette::Indexer;
 
 /// What became of readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     /// At instants not known before.
     pub(super) added: u64,
-    /// Known with this value and quality.
+    /// Known with this value and quality, or said otherwise further on in the message.
     pub(super) unchanged: u64,
     /// Other than what was known.
     pub(super) corrected: u64,
+    /// Other than what a newer message said, which stays.
+    pub(super) superseded: u64,
+    /// The newest such message.
+    pub(super) superseded_by: Option<MessageId>,
+    /// At instants for which the day has no room.
+    pub(super) rejected: u64,
+}
+
+/// What a reading means against the day.
+enum Verdict {
+    Added,
+    Unchanged,
+    Corrects(Place),
+    Superseded(MessageId),
 }
 
 /// A day that takes in readings.
@@ -23,11 +51,14 @@ pub(super) struct Counts {
 /// Readings mostly come in order and are appended. Those that belong between others are kept aside
 /// until the day is asked for, and then put in their places all at once: moving all later readings
 /// for each of them would take seconds for a day of 86,400 that comes newest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct MergingDay {
     day: DayBlock,
     /// At instants that `day` does not have, all before its last.
     between: BTreeMap<Instant, StoredReading>,
+    qualities: Indexer<QualitySet>,
+    /// Most readings that it may have.
+    most: usize,
 }
 
 /// Where a known reading is kept.
@@ -37,10 +68,12 @@ enum Place {
 }
 
 impl MergingDay {
-    pub(super) const fn new(day: DayBlock) -> Self {
+    pub(super) fn new(day: DayBlock, most: usize) -> Self {
         Self {
             day,
             between: BTreeMap::new(),
+            qualities: Indexer::default(),
+            most,
         }
     }
 
@@ -59,11 +92,12 @@ impl MergingDay {
         &self.day
     }
 
-    /// Whether any reading of the run differs from what the day knows.
+    /// Whether any reading of the run corrects what the day knows.
     pub(super) fn is_corrected_by(&self, incoming: &DayBlock, run: Range<usize>) -> bool {
-        incoming.readings[run].iter().any(|reading| {
-            self.find(reading.at)
-                .is_some_and(|(_, known)| !same(&self.day, known, incoming, reading))
+        let last = Last::of(incoming, &run);
+        run.filter(|at| last.is(incoming, *at)).any(|at| {
+            let verdict = self.verdict(incoming, &incoming.readings[at]);
+            matches!(verdict, Verdict::Corrects(_))
         })
     }
 
@@ -71,34 +105,100 @@ impl MergingDay {
     pub(super) fn take(&mut self, incoming: &DayBlock, run: Range<usize>) -> Counts {
         let mut counts = Counts::default();
         let mut translated: Option<(u32, u32)> = None;
-        for reading in &incoming.readings[run] {
-            let place = match self.find(reading.at) {
-                Some((_, known)) if same(&self.day, known, incoming, reading) => {
+        let last = Last::of(incoming, &run);
+        for at in run {
+            let reading = &incoming.readings[at];
+            if !last.is(incoming, at) {
+                counts.unchanged += 1;
+                continue;
+            }
+            let place = match self.verdict(incoming, reading) {
+                Verdict::Unchanged => {
                     counts.unchanged += 1;
                     continue;
                 }
-                Some((place, _)) => Some(place),
-                None => None,
+                Verdict::Superseded(by) => {
+                    counts.superseded += 1;
+                    counts.superseded_by = counts.superseded_by.max(Some(by));
+                    continue;
+                }
+                Verdict::Added if self.len() >= self.most => {
+                    counts.rejected += 1;
+                    continue;
+                }
+                Verdict::Added => {
+                    counts.added += 1;
+                    None
+                }
+                Verdict::Corrects(place) => {
+                    counts.corrected += 1;
+                    Some(place)
+                }
             };
-            let day = &mut self.day;
-            let quality = match translated {
-                Some((from, to)) if from == reading.quality => to,
-                _ => day.quality_index(&incoming.qualities[reading.quality as usize]),
-            };
-            translated = Some((reading.quality, quality));
-            let origin = day.origin_index(&incoming.origins[reading.origin as usize]);
-            let stored = StoredReading {
-                quality,
-                origin,
-                ..reading.clone()
-            };
-            match place {
-                Some(_) => counts.corrected += 1,
-                None => counts.added += 1,
-            }
+            let stored = self.translate(incoming, reading, &mut translated);
             self.put(place, stored);
         }
         counts
+    }
+
+    /// The reading with the day's own indexes. Neighbours mostly share a quality.
+    fn translate(
+        &mut self,
+        incoming: &DayBlock,
+        reading: &StoredReading,
+        translated: &mut Option<(u32, u32)>,
+    ) -> StoredReading {
+        let quality = match *translated {
+            Some((from, to)) if from == reading.quality => to,
+            _ => {
+                let set = &incoming.qualities[reading.quality as usize];
+                self.qualities.index(&mut self.day.qualities, set)
+            }
+        };
+        *translated = Some((reading.quality, quality));
+        let origin = &incoming.origins[reading.origin as usize];
+        StoredReading {
+            quality,
+            origin: self.day.origin_index(origin),
+            ..reading.clone()
+        }
+    }
+
+    fn verdict(&self, incoming: &DayBlock, reading: &StoredReading) -> Verdict {
+        let Some((place, known)) = self.find(reading.at) else {
+            return Verdict::Added;
+        };
+        if same(&self.day, known, incoming, reading) {
+            return Verdict::Unchanged;
+        }
+        let origin = &incoming.origins[reading.origin as usize];
+        match self.day.origin_of(known) {
+            Some(newer) if newer.message > origin.message => Verdict::Superseded(newer.message),
+            Some(same) if same.message == origin.message => {
+                match self.stands_later(known, origin, reading) {
+                    true => Verdict::Unchanged,
+                    false => Verdict::Corrects(place),
+                }
+            }
+            _ => Verdict::Corrects(place),
+        }
+    }
+
+    /// Whether the known reading stands after the other in the message that both come from. Sheets
+    /// stand in the order in which they came.
+    fn stands_later(
+        &self,
+        known: &StoredReading,
+        origin: &Origin,
+        reading: &StoredReading,
+    ) -> bool {
+        let known_sheet = known.origin as usize;
+        match self.day.find_origin(origin) {
+            Some(sheet) if sheet == known_sheet => {
+                (known.offset, known.line) > (reading.offset, reading.line)
+            }
+            sheet => sheet.is_some_and(|sheet| sheet < known_sheet),
+        }
     }
 
     fn put(&mut self, place: Option<Place>, reading: StoredReading) {
@@ -124,6 +224,26 @@ impl MergingDay {
             Ok(found) => Some((Place::Day(found), &readings[found])),
             Err(_) => Some((Place::Between, self.between.get(&at)?)),
         }
+    }
+}
+
+/// Which readings of a run are the last of their instant: only for a run that is not in order,
+/// which could say one twice.
+struct Last(Option<FxHashMap<Instant, usize>>);
+
+impl Last {
+    fn of(incoming: &DayBlock, run: &Range<usize>) -> Self {
+        let readings = &incoming.readings[run.clone()];
+        if readings.windows(2).all(|pair| pair[0].at < pair[1].at) {
+            return Self(None);
+        }
+        let at = readings.iter().map(|reading| reading.at);
+        Self(Some(at.zip(run.clone()).collect()))
+    }
+
+    fn is(&self, incoming: &DayBlock, at: usize) -> bool {
+        let last = |last: &FxHashMap<_, _>| last.get(&incoming.readings[at].at) == Some(&at);
+        self.0.as_ref().is_none_or(last)
     }
 }
 
@@ -156,10 +276,9 @@ fn same(
 
 #[cfg(test)]
 mod tests {
-    use hub_core::MessageId;
     use hub_model::Decimal;
 
-    use super::super::day::Origin;
+    use super::super::day::MAX_READINGS;
     use super::*;
 
     /// Readings at these seconds with these values, each as it came.
@@ -183,6 +302,10 @@ mod tests {
         }
     }
 
+    fn empty() -> MergingDay {
+        MergingDay::new(DayBlock::default(), MAX_READINGS)
+    }
+
     /// Takes in each reading as a run of its own: the most work that a day can be.
     fn one_by_one(day: &mut MergingDay, incoming: &DayBlock) -> Counts {
         let mut all = Counts::default();
@@ -191,6 +314,7 @@ mod tests {
             all.added += counts.added;
             all.unchanged += counts.unchanged;
             all.corrected += counts.corrected;
+            all.rejected += counts.rejected;
         }
         all
     }
@@ -200,7 +324,7 @@ mod tests {
         const SECONDS: i64 = 86_400;
         let forward = incoming((0..SECONDS).map(|second| (second, second * 2)));
         let backward = incoming((0..SECONDS).rev().map(|second| (second, second * 2)));
-        let (mut oldest_first, mut newest_first) = (MergingDay::default(), MergingDay::default());
+        let (mut oldest_first, mut newest_first) = (empty(), empty());
         let counts = one_by_one(&mut oldest_first, &forward);
         assert_eq!(oldest_first.between.len(), 0, "all are appended");
         assert_eq!(one_by_one(&mut newest_first, &backward), counts);
@@ -209,7 +333,7 @@ mod tests {
         assert_eq!(newest_first.len(), 86_400);
         assert_eq!(newest_first.settled(), oldest_first.settled());
         // The morning after the evening, into a day that is known.
-        let mut halves = MergingDay::default();
+        let mut halves = empty();
         let noon = 43_200;
         halves.take(&forward, noon..86_400);
         halves.take(&forward, 0..noon);
@@ -219,13 +343,13 @@ mod tests {
 
     #[test]
     fn the_last_of_one_instant_counts_wherever_it_is_kept() {
-        let mut day = MergingDay::default();
+        let mut day = empty();
         let first = incoming([(9, 9), (3, 3), (5, 5), (3, 3), (3, 4), (9, 9)].into_iter());
         let counts = day.take(&first, 0..6);
         let expected = Counts {
             added: 3,
-            unchanged: 2,
-            corrected: 1,
+            unchanged: 3,
+            ..Counts::default()
         };
         assert_eq!((counts, day.len()), (expected, 3));
         let later = incoming([(3, 4), (5, 6), (7, 7), (10, 1)].into_iter());

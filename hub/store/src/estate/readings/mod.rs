@@ -10,13 +10,17 @@ mod calendar;
 pub mod codec;
 mod day;
 mod merge;
+mod palette;
 mod pending;
 mod query;
 pub(super) mod series;
 
-pub(super) use pending::Pending;
+pub(super) use pending::{Pending, ReadingRecord};
 
 pub use day::{DayBlock, MAX_READINGS, Origin, StoredReading};
 pub use query::{
     BlockVersion, ReadingsQuery, Series, StoredDay, SubjectId, readings, series_of, versions,
 };
+
+#[cfg(test)]
+mod tests;

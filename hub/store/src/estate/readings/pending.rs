@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use hub_model::{Instant, Place, QualitySet, ReadingBlock, ReadingKind, ReadingType};
+use hub_core::MessageId;
+use hub_model::{Instant, LocalDay, Place, QualitySet, ReadingBlock, ReadingKind, ReadingType};
 use rustc_hash::FxHashMap;
 
 use super::blocks;
 use super::calendar::Calendar;
-use super::day::{DayBlock, Origin, StoredReading};
+use super::day::{DayBlock, MAX_READINGS, Origin, StoredReading};
 use super::merge::Counts;
+use super::palette::Indexer;
 use crate::StoreError;
 use crate::db::Tx;
 use crate::estate::scope::Scope;
@@ -20,6 +22,8 @@ pub(in crate::estate) struct Pending {
     days: Vec<PendingDay>,
     by_day: FxHashMap<(i64, i32), usize>,
     records: Vec<ReadingRecord>,
+    /// Most readings that a day may hold; less only in tests.
+    pub(super) most: usize,
 }
 
 /// Readings of one series and day, in the order they came.
@@ -30,8 +34,21 @@ pub(super) struct PendingDay {
     pub(super) step_seconds: Option<u32>,
     /// Its readings need not be in order yet.
     pub(super) incoming: DayBlock,
+    qualities: Indexer<QualitySet>,
     /// Which record they came with: end of its readings, and its position in the records.
     pub(super) runs: Vec<(usize, usize)>,
+}
+
+impl PendingDay {
+    /// Says that the readings up to here came with this record. A record has one run, though it
+    /// may come back to the day: which of its readings is the last of an instant shows in all.
+    fn close_run(&mut self, record: usize) {
+        let end = self.incoming.readings.len();
+        match self.runs.last_mut() {
+            Some((last, same)) if *same == record => *last = end,
+            _ => self.runs.push((end, record)),
+        }
+    }
 }
 
 /// What became of the readings of one record.
@@ -44,8 +61,16 @@ pub(in crate::estate) struct ReadingRecord {
     pub(in crate::estate) added: u64,
     pub(in crate::estate) unchanged: u64,
     pub(in crate::estate) corrected: u64,
+    /// Other than what a newer message said, which stays.
+    pub(in crate::estate) superseded: u64,
+    /// The newest such message.
+    pub(in crate::estate) superseded_by: Option<MessageId>,
     /// Too many for one day.
     pub(in crate::estate) rejected: u64,
+    /// Of a day whose stored readings are damaged.
+    pub(in crate::estate) unreadable: u64,
+    /// The first such day.
+    pub(in crate::estate) damaged: Option<LocalDay>,
 }
 
 impl ReadingRecord {
@@ -53,6 +78,9 @@ impl ReadingRecord {
         self.added += counts.added;
         self.unchanged += counts.unchanged;
         self.corrected += counts.corrected;
+        self.superseded += counts.superseded;
+        self.superseded_by = self.superseded_by.max(counts.superseded_by);
+        self.rejected += counts.rejected;
     }
 }
 
@@ -63,6 +91,7 @@ impl Pending {
             days: Vec::new(),
             by_day: FxHashMap::default(),
             records: Vec::new(),
+            most: MAX_READINGS,
         }
     }
 
@@ -83,7 +112,11 @@ impl Pending {
             added: 0,
             unchanged: 0,
             corrected: 0,
+            superseded: 0,
+            superseded_by: None,
             rejected: 0,
+            unreadable: 0,
+            damaged: None,
         });
         let origin = Origin {
             message: scope.message_id,
@@ -102,7 +135,7 @@ impl Pending {
             let origin = pending.incoming.origin_index(&origin);
             let mut qualities = Qualities::default();
             for reading in now {
-                let quality = qualities.index(&mut pending.incoming, block, reading.quality);
+                let quality = qualities.index(pending, block, reading.quality);
                 pending.incoming.readings.push(StoredReading {
                     at: reading.at,
                     value: reading.value,
@@ -113,7 +146,7 @@ impl Pending {
                     detail: reading.detail.clone(),
                 });
             }
-            pending.runs.push((pending.incoming.readings.len(), number));
+            pending.close_run(number);
         }
     }
 
@@ -125,7 +158,7 @@ impl Pending {
     ) -> Result<Vec<ReadingRecord>, StoreError> {
         // In the order of the key, so that neighbours land on the same page.
         self.days.sort_unstable_by_key(|day| (day.series, day.day));
-        let mut writer = blocks::BlockWriter::new(scope);
+        let mut writer = blocks::BlockWriter::new(scope, self.most);
         for day in &self.days {
             writer.write(tx, day, &mut self.records)?;
         }
@@ -153,6 +186,7 @@ impl Pending {
                     readings: Vec::with_capacity(readings),
                     ..DayBlock::default()
                 },
+                qualities: Indexer::default(),
                 runs: Vec::with_capacity(1),
             });
             self.days.len() - 1
@@ -167,13 +201,13 @@ struct Qualities(Option<(u16, u32)>);
 
 impl Qualities {
     #[inline]
-    fn index(&mut self, day: &mut DayBlock, block: &ReadingBlock, quality: u16) -> u32 {
+    fn index(&mut self, day: &mut PendingDay, block: &ReadingBlock, quality: u16) -> u32 {
         match self.0 {
             Some((from, to)) if from == quality => to,
             _ => {
                 let none = QualitySet::new();
                 let set = block.qualities.get(usize::from(quality)).unwrap_or(&none);
-                let to = day.quality_index(set);
+                let to = day.qualities.index(&mut day.incoming.qualities, set);
                 self.0 = Some((quality, to));
                 to
             }
