@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hub_core::MessageId;
-use hub_model::{Finding, Place, Record, WorkOrder, Zone};
+use hub_model::{Place, Record, WorkOrder, Zone};
 use hub_store::content::Staged;
 use hub_store::estate::{Scope, UnknownPolicy, enterprise};
 use hub_store::messages::{
-    Acceptance, Change, Chunk, Closing, MessageState, NewMessage, NewPart, OpenMessage,
-    Publication, Publish, Step, Store,
+    Acceptance, Change, Chunk, DeliveryState, MessageState, NewDelivery, NewMessage, NewParts,
+    OpenMessage, Publication, Publish, Step, Store,
 };
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::oracle::Fact;
@@ -19,6 +19,9 @@ use meterhub_tests::oracle::Fact;
 use crate::world::{World, files_out, http_in, with_north};
 
 const FILE: &str = "A,B\na1,b1\na2,b2\na3,b3\n";
+
+/// The document that was begun of [`FILE`], whole.
+const HALF: &str = "first\nwork_order:a1\nlast\n";
 
 /// Orders by the numbers in this column.
 fn mapping(column: &str) -> String {
@@ -45,10 +48,22 @@ struct Parts(i64);
 
 impl Publish for Parts {
     fn publish(&self, _: MessageId, changes: &[Change<'_>], _: bool) -> Publication {
-        let part = |change: &Change<'_>| NewPart {
+        let delivery = NewDelivery {
+            route: "tell".into(),
+            endpoint: "out".into(),
+            lane: "documents".into(),
+            subject: String::new(),
+            media_type: "application/json".into(),
+            extension: "json".into(),
+            body: None,
+        };
+        let part = |change: &Change<'_>| NewParts {
             route: "tell".into(),
             encoded_by: self.0,
-            bytes: format!("{}\n", change.event.subject).into_bytes(),
+            head: b"first\n".to_vec(),
+            tail: b"last\n".to_vec(),
+            deliveries: vec![delivery.clone()],
+            pieces: vec![format!("{}\n", change.event.subject).into_bytes()],
         };
         Publication {
             parts: changes.iter().map(part).collect(),
@@ -56,8 +71,8 @@ impl Publish for Parts {
         }
     }
 
-    fn complete(&self, _: MessageId, _: &str, _: &[i64]) -> Result<Closing, Finding> {
-        Ok(Closing::default())
+    fn obstacle(&self, _: &str, _: &str) -> Option<String> {
+        None
     }
 }
 
@@ -216,17 +231,15 @@ async fn a_half_done_message_of_a_route_that_decodes_no_more_is_told_and_passed_
     world.idle().await;
     let message = world.store.message(id).await.unwrap().unwrap();
     assert_eq!((message.run, message.records), (2, 0));
-    let mut told = world.texts("out");
-    // The file of before was told by its number, `x`.
-    told.retain(|text| !text.contains("\"x\""));
+    let mut told = told(&world);
     told.sort();
-    assert_eq!(told, [FILE, "work_order:a1\n"]);
+    assert_eq!(told, [FILE, HALF]);
     world.hub.stop().await;
 }
 
-/// The parts that were made are in another format: they must not go on as one document.
+/// What was told in the old format and what is told in the new are two documents, each whole.
 #[tokio::test]
-async fn a_document_whose_format_was_changed_while_it_was_made_is_a_finding() {
+async fn a_document_whose_format_was_changed_while_it_was_made_becomes_two() {
     let (config, id) = left_half_done(true).await;
     let all = self::config();
     let (inbound, outbound) = all.split_once("[outbound.tell]").unwrap();
@@ -239,21 +252,19 @@ async fn a_document_whose_format_was_changed_while_it_was_made_is_a_finding() {
         .unwrap();
     let world = World::on(config).await;
     world.idle().await;
-    let findings = world.findings(id).await;
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    assert_eq!(findings[0].code, "not_published");
-    let reason = &findings[0].reason;
-    assert!(
-        reason.contains("route `tell` writes in another format"),
-        "{reason}"
-    );
-    assert_eq!(world.texts("out").len(), 1, "the file of before");
+    assert!(world.findings(id).await.is_empty());
+    let told = told(&world);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.contains(&HALF.to_owned()), "{told:?}");
+    let rest = told.iter().find(|text| *text != HALF).unwrap();
+    let lines: Vec<&str> = rest.lines().collect();
+    assert_eq!(lines, ["A,B", "a2,", "a3,"]);
     world.hub.stop().await;
 }
 
-/// What was made of a document whose route is gone is not sent, and the message says so.
+/// Nothing of a document is lost with its route: it waits, whole, and is sent when it is released.
 #[tokio::test]
-async fn a_route_that_is_taken_out_amid_its_document_is_a_finding() {
+async fn a_document_whose_route_is_taken_out_while_it_is_made_is_parked() {
     let (config, id) = left_half_done(true).await;
     let all = self::config();
     let (before, _) = all.split_once("[outbound.tell]").unwrap();
@@ -261,9 +272,52 @@ async fn a_route_that_is_taken_out_amid_its_document_is_a_finding() {
     config.write(&without).unwrap();
     let world = World::on(config).await;
     world.idle().await;
+    assert_eq!(told(&world), [""; 0]);
     let findings = world.findings(id).await;
     assert_eq!(findings.len(), 1, "{findings:?}");
-    assert_eq!(findings[0].code, "not_published");
-    assert!(findings[0].reason.contains("route `tell` was taken out"));
+    assert_eq!(findings[0].code, "delivery_parked");
+    let reason = &findings[0].reason;
+    assert!(
+        reason.starts_with("route `tell` was taken out of the configuration"),
+        "{reason}"
+    );
+    let delivery = world.deliveries(id).await.remove(0);
+    assert_eq!(delivery.state, DeliveryState::Parked);
+    assert_eq!(delivery.note.as_ref(), Some(reason));
+
+    let why = "the partner needs it".to_owned();
+    let released = world.store.release(delivery.id, why).await.unwrap();
+    assert_eq!(released.as_deref(), Some("out"));
+    world.idle().await;
+    assert_eq!(told(&world), [HALF]);
     world.hub.stop().await;
+}
+
+/// A renamed route goes on under its new name; what was begun under the old one waits.
+#[tokio::test]
+async fn a_route_that_is_renamed_amid_its_document_leaves_the_first_half_parked() {
+    let (config, id) = left_half_done(true).await;
+    let renamed = self::config().replace("[outbound.tell]", "[outbound.say]");
+    config.write(&renamed).unwrap();
+    let world = World::on(config).await;
+    world.idle().await;
+    let deliveries = world.deliveries(id).await;
+    let states: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| (delivery.route.as_str(), delivery.state))
+        .collect();
+    let (parked, open) = (DeliveryState::Parked, DeliveryState::Delivered);
+    assert_eq!(states, [("tell", parked), ("say", open)]);
+    let told = told(&world).concat();
+    for (number, times) in [("a1", 0), ("a2", 1), ("a3", 1)] {
+        assert_eq!(told.matches(number).count(), times, "{number} in {told}");
+    }
+    world.hub.stop().await;
+}
+
+/// What the partner got of the half done file: the file before it was told by its number, `x`.
+fn told(world: &World) -> Vec<String> {
+    let mut told = world.texts("out");
+    told.retain(|text| !text.contains("\"x\""));
+    told
 }

@@ -1,8 +1,7 @@
 //! What is published of messages that are not decoded: the message itself, or nothing.
 
 use hub_core::MessageId;
-use hub_model::Finding;
-use hub_store::messages::{Change, Closing, NewDelivery, Publication, Publish};
+use hub_store::messages::{Change, NewDelivery, Publication, Publish};
 
 use crate::config::Inbound;
 
@@ -14,8 +13,9 @@ impl Publish for Silent {
         Publication::default()
     }
 
-    fn complete(&self, _: MessageId, _: &str, _: &[i64]) -> Result<Closing, Finding> {
-        Ok(Closing::default())
+    /// What was told of a message before it was given up stays told.
+    fn obstacle(&self, _: &str, _: &str) -> Option<String> {
+        None
     }
 }
 
@@ -51,7 +51,8 @@ impl Publish for Forward {
         }
     }
 
-    fn complete(&self, _: MessageId, _: &str, _: &[i64]) -> Result<Closing, Finding> {
-        Ok(Closing::default())
+    /// No document is made in parts of what is passed on.
+    fn obstacle(&self, _: &str, _: &str) -> Option<String> {
+        None
     }
 }

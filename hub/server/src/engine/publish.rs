@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hub_core::MessageId;
 use hub_model::mapping::{Envelope, Loss, write_record};
 use hub_model::{Finding, Instant, Place, Zone};
-use hub_store::messages::{Change, Closing, NewDelivery, NewPart, Publication, Publish};
+use hub_store::messages::{Change, NewDelivery, NewParts, Publication, Publish};
 
 use crate::config::{Batch, Outbound};
 
@@ -87,6 +87,31 @@ impl Publisher {
         route.encoder.tail(envelope, &mut bytes);
         Some(bytes)
     }
+
+    /// Pieces of the document that is made of a whole message, with all that makes it a document.
+    fn parts(
+        &self,
+        route: &Outbound,
+        envelope: &Envelope,
+        changes: &[&Change<'_>],
+        findings: &mut Vec<Finding>,
+    ) -> Option<NewParts> {
+        let mut bytes = Vec::new();
+        if self.encode(route, envelope, changes, &mut bytes, findings) == 0 {
+            return None;
+        }
+        let (mut head, mut tail) = (Vec::new(), Vec::new());
+        route.encoder.head(envelope, &mut head);
+        route.encoder.tail(envelope, &mut tail);
+        Some(NewParts {
+            route: route.name.clone(),
+            encoded_by: route.encoded_by,
+            head,
+            tail,
+            deliveries: deliveries(route, "", &route_lane(route), None).collect(),
+            pieces: vec![bytes],
+        })
+    }
 }
 
 impl Publish for Publisher {
@@ -128,50 +153,21 @@ impl Publish for Publisher {
                     }
                 }
                 Batch::Message => {
-                    let mut bytes = Vec::new();
-                    if self.encode(route, &envelope, &selected, &mut bytes, findings) > 0 {
-                        publication.parts.push(NewPart {
-                            route: route.name.clone(),
-                            encoded_by: route.encoded_by,
-                            bytes,
-                        });
-                    }
+                    let parts = self.parts(route, &envelope, &selected, findings);
+                    publication.parts.extend(parts);
                 }
             }
         }
         publication
     }
 
-    fn complete(
-        &self,
-        message: MessageId,
-        route: &str,
-        encoded_by: &[i64],
-    ) -> Result<Closing, Finding> {
-        let Some(route) = self.routes.iter().find(|known| known.name == route) else {
-            return Err(unfinished(route, "was taken out of the configuration"));
-        };
-        if encoded_by.iter().any(|by| *by != route.encoded_by) {
-            return Err(unfinished(
-                &route.name,
-                "writes in another format or mapping now",
-            ));
+    fn obstacle(&self, route: &str, endpoint: &str) -> Option<String> {
+        match self.routes.iter().find(|known| known.name == route) {
+            None => Some("was taken out of the configuration".to_owned()),
+            Some(route) if route.to.iter().any(|to| to == endpoint) => None,
+            Some(_) => Some(format!("goes to sink `{endpoint}` no more")),
         }
-        let envelope = self.envelope(message);
-        let mut closing = Closing::default();
-        route.encoder.head(&envelope, &mut closing.head);
-        route.encoder.tail(&envelope, &mut closing.tail);
-        closing.deliveries = deliveries(route, "", &route_lane(route), None).collect();
-        Ok(closing)
     }
-}
-
-/// A document that cannot be made whole, because of what happened to its route while it was made.
-fn unfinished(route: &str, why: &str) -> Finding {
-    let reason = format!(
-        "route `{route}` {why}: the document that it had begun to make of this message is not sent"
-    );
-    Finding::warning("not_published", Place::default(), reason).in_field("route")
 }
 
 /// The business object that all changes are about, if it is one.

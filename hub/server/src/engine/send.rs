@@ -154,7 +154,7 @@ async fn body(hub: &Hub, delivery: &PendingDelivery) -> Result<Content, StoreErr
             path: path.clone(),
             len: *len,
         }]),
-        DeliveryBody::Parts { run } => assemble(hub, delivery, *run).await?,
+        DeliveryBody::Parts { document } => assemble(hub, delivery, *document).await?,
     })
 }
 
@@ -170,10 +170,13 @@ fn assembled_path(hub: &Hub, delivery: &PendingDelivery) -> PathBuf {
 
 /// Puts the parts of a document together in a file, one part in memory at a time, unless an
 /// earlier attempt did.
-async fn assemble(hub: &Hub, delivery: &PendingDelivery, run: i64) -> Result<Content, StoreError> {
+async fn assemble(
+    hub: &Hub,
+    delivery: &PendingDelivery,
+    document: i64,
+) -> Result<Content, StoreError> {
     let path = assembled_path(hub, delivery);
-    let (store, message, route) = (&hub.store, delivery.message_id, &delivery.route);
-    let len = store.parts_len(message, run, route).await?;
+    let len = hub.store.parts_len(document).await?;
     let there = tokio::fs::metadata(&path)
         .await
         .is_ok_and(|file| file.len() == len);
@@ -183,7 +186,7 @@ async fn assemble(hub: &Hub, delivery: &PendingDelivery, run: i64) -> Result<Con
         }
         let mut file = tokio::io::BufWriter::new(tokio::fs::File::create(&path).await?);
         let mut number = i64::MIN;
-        while let Some((found, bytes)) = store.part(message, run, route, number).await? {
+        while let Some((found, bytes)) = hub.store.part(document, number).await? {
             file.write_all(&bytes).await?;
             number = found;
         }

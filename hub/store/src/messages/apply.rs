@@ -71,28 +71,9 @@ pub trait Publish: Send + Sync {
     /// Deliveries and parts for the changes of one chunk; `whole` if the chunk is the whole message.
     fn publish(&self, message: MessageId, changes: &[Change<'_>], whole: bool) -> Publication;
 
-    /// Closes a document that was made in parts for this route, by all the encoders that
-    /// `encoded_by` names.
-    ///
-    /// # Errors
-    /// The finding that says why the document is not sent.
-    fn complete(
-        &self,
-        message: MessageId,
-        route: &str,
-        encoded_by: &[i64],
-    ) -> Result<Closing, Finding>;
-}
-
-/// What makes the parts of a document whole.
-#[derive(Debug, Default)]
-pub struct Closing {
-    /// What stands before the parts.
-    pub head: Vec<u8>,
-    /// What stands after them.
-    pub tail: Vec<u8>,
-    /// The deliveries of the document; their body is the parts.
-    pub deliveries: Vec<NewDelivery>,
+    /// Why a document that was made for this route must not go to this endpoint as things are
+    /// configured now, as the end of a sentence about the route; `None` if it may go.
+    fn obstacle(&self, route: &str, endpoint: &str) -> Option<String>;
 }
 
 /// What a chunk's changes cause.
@@ -101,20 +82,28 @@ pub struct Publication {
     /// Deliveries.
     pub deliveries: Vec<NewDelivery>,
     /// Pieces of documents that later chunks complete.
-    pub parts: Vec<NewPart>,
+    pub parts: Vec<NewParts>,
     /// Records that a route could not say in its format; never rejects them.
     pub findings: Vec<Finding>,
 }
 
-/// A piece of a document.
-#[derive(Debug)]
-pub struct NewPart {
+/// Pieces of a document that goes on with the next chunk. With them comes all that makes it whole
+/// and says where it goes: by its end the configuration may say otherwise, or name no such route.
+/// Pieces that have everything but their bytes in common make one document.
+#[derive(Debug, Clone)]
+pub struct NewParts {
     /// The outbound route.
     pub route: String,
-    /// Fingerprint of what encoded it: parts of different ones do not make one document.
+    /// Fingerprint of what encoded them.
     pub encoded_by: i64,
-    /// The bytes.
-    pub bytes: Vec<u8>,
+    /// What stands before all parts of the document.
+    pub head: Vec<u8>,
+    /// What stands after them.
+    pub tail: Vec<u8>,
+    /// The deliveries of the document, without bodies, each to another endpoint.
+    pub deliveries: Vec<NewDelivery>,
+    /// The pieces, in their order.
+    pub pieces: Vec<Vec<u8>>,
 }
 
 /// A delivery to make.
@@ -205,7 +194,7 @@ impl<'a> Application<'a> {
         let published = chunk.publisher.publish(chunk.message, &changes, whole);
         findings.extend(published.findings);
         let mut documents = Documents::new(self.tx, self.tracer, chunk.message, chunk.run);
-        documents.store_parts(chunk.seen, &published.parts)?;
+        documents.store_parts(&published.parts)?;
         documents.deliver(&published.deliveries)?;
         if chunk.ending.is_some() && (before.has_parts || !published.parts.is_empty()) {
             findings.extend(documents.complete(&*chunk.publisher)?);
@@ -234,7 +223,7 @@ impl<'a> Application<'a> {
     fn before(&mut self) -> Result<Before, StoreError> {
         let sql = concat!(
             "SELECT findings, rejected, CASE WHEN seen > 0 THEN EXISTS \
-             (SELECT 1 FROM part p WHERE p.message_id = m.id AND p.run = m.run) ELSE 0 END, \
+             (SELECT 1 FROM document d WHERE d.message_id = m.id AND d.run = m.run) ELSE 0 END, \
              CASE WHEN state ",
             is_open!(),
             " THEN 1 ELSE 0 END, run, seen, CASE WHEN EXISTS \

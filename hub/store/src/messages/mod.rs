@@ -20,9 +20,7 @@ use std::sync::Arc;
 use hub_core::files::Files;
 use hub_core::{Clock, IdGenerator, MessageId};
 
-pub use apply::{
-    AppliedChunk, Change, Chunk, Closing, Ending, NewDelivery, NewPart, Publication, Publish,
-};
+pub use apply::{AppliedChunk, Change, Chunk, Ending, NewDelivery, NewParts, Publication, Publish};
 pub use attempts::{Attempts, EndedAttempt};
 pub use begin_again::BeginAgain;
 pub use inbox::{Acceptance, NewMessage, OpenMessage};

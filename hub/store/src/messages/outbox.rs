@@ -76,8 +76,8 @@ pub enum DeliveryBody {
     },
     /// In parts: see [`Store::parts`].
     Parts {
-        /// Which run of the message made them.
-        run: i64,
+        /// The document that they make.
+        document: i64,
     },
 }
 
@@ -146,7 +146,7 @@ macro_rules! delivery_columns {
     ($($rest:tt)*) => {
         concat!(
             "SELECT d.id, d.message_id, d.enterprise, d.route, d.lane, d.subject, d.source_name, d.media_type, \
-             d.extension, d.attempts, d.due_at, d.created_at, d.body, CASE WHEN LENGTH(c.bytes) <= 4096 THEN c.bytes END, m.content_hash, m.size, d.run, \
+             d.extension, d.attempts, d.due_at, d.created_at, d.body, CASE WHEN LENGTH(c.bytes) <= 4096 THEN c.bytes END, m.content_hash, m.size, d.document, \
              CASE WHEN EXISTS (SELECT 1 FROM delivery o WHERE o.endpoint = d.endpoint AND o.lane = d.lane \
              AND o.id < d.id AND o.state ", is_in_lane!(), " AND o.state ", is_not_parked!(), ") THEN 0 ELSE 1 END, c.id \
              FROM delivery d JOIN message m ON m.id = d.message_id \
@@ -289,22 +289,10 @@ impl Store {
     ///
     /// # Errors
     /// The database refused.
-    pub async fn parts_len(
-        &self,
-        message: MessageId,
-        run: i64,
-        route: &str,
-    ) -> Result<u64, StoreError> {
-        let route = route.to_owned();
+    pub async fn parts_len(&self, document: i64) -> Result<u64, StoreError> {
         let len = self.db.read(move |tx| {
-            let sql =
-                "SELECT SUM(size) FROM part WHERE message_id = ?1 AND run = ?2 AND route = ?3";
-            first(
-                tx,
-                sql,
-                &[message.0.into(), run.into(), route.as_str().into()],
-                |row| row.opt_int(0),
-            )
+            let sql = "SELECT SUM(size) FROM document_part WHERE document = ?1";
+            first(tx, sql, &[document.into()], |row| row.opt_int(0))
         });
         Ok(len.await?.flatten().unwrap_or_default().cast_unsigned())
     }
@@ -315,18 +303,17 @@ impl Store {
     /// The database refused.
     pub async fn part(
         &self,
-        message: MessageId,
-        run: i64,
-        route: &str,
+        document: i64,
         after: i64,
     ) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
-        let route = route.to_owned();
         self.db
             .read(move |tx| {
-                let sql = "SELECT number, bytes FROM part WHERE message_id = ?1 AND run = ?2 AND route = ?3 \
-                           AND number > ?4 ORDER BY number LIMIT 1";
-                let params = [message.0.into(), run.into(), route.as_str().into(), after.into()];
-                first(tx, sql, &params, |row| Ok((row.int(0)?, row.opt_blob(1)?.unwrap_or_default().to_owned())))
+                let sql = "SELECT number, bytes FROM document_part \
+                           WHERE document = ?1 AND number > ?2 ORDER BY number LIMIT 1";
+                let params = [document.into(), after.into()];
+                first(tx, sql, &params, |row| {
+                    Ok((row.int(0)?, row.blob(1)?.to_owned()))
+                })
             })
             .await
     }
@@ -450,7 +437,8 @@ impl Store {
 
     fn read_body(&self, row: &dyn Row) -> Result<DeliveryBody, StoreError> {
         if row.int(12)? == BODY_PARTS {
-            return Ok(DeliveryBody::Parts { run: row.int(16)? });
+            let document = row.int(16)?;
+            return Ok(DeliveryBody::Parts { document });
         }
         if let Some(bytes) = row.opt_blob(13)? {
             return Ok(DeliveryBody::Bytes(Bytes::copy_from_slice(bytes)));
@@ -470,5 +458,5 @@ impl Store {
 pub(super) const BODY_OWN: i64 = 0;
 /// The body is the content of its message.
 pub(super) const BODY_MESSAGE: i64 = 1;
-/// The body is made of the parts of its message and route.
+/// The body is made of the parts of a document.
 pub(super) const BODY_PARTS: i64 = 2;
