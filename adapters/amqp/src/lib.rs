@@ -42,7 +42,6 @@ mod receipt;
 mod returns;
 mod sink;
 mod source;
-mod template;
 mod topology;
 
 pub use config::{

@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
+use hub_names::MessageTemplate;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::properties::{FixedProperties, outgoing};
 use crate::publisher::{Address, NotPublished, Publisher};
-use crate::template::KeyTemplate;
 
 /// Bodies in memory at once, all messages together, in KiB. A single larger one goes alone.
 const MEMORY_KIB: u32 = 256 * 1024;
@@ -24,7 +24,7 @@ pub(crate) struct AmqpSink {
     endpoint: String,
     publisher: Publisher,
     exchange: String,
-    routing_key: KeyTemplate,
+    routing_key: MessageTemplate,
     fixed: FixedProperties,
     largest: u64,
     memory: Semaphore,
@@ -35,7 +35,7 @@ impl AmqpSink {
         endpoint: String,
         publisher: Publisher,
         exchange: String,
-        routing_key: KeyTemplate,
+        routing_key: MessageTemplate,
         fixed: FixedProperties,
         largest: u64,
     ) -> Self {
@@ -106,7 +106,7 @@ impl Sink for AmqpSink {
             )));
         }
         let properties = outgoing(message, &self.fixed).map_err(|r| self.refused(r))?;
-        let key = self.routing_key.key(message);
+        let key = self.routing_key.fill(message, str::to_owned);
         let address = Address::new(&self.exchange, &key).map_err(|r| self.refused(r))?;
         let room = self.room(bytes).await?;
         let body = read(&message.content).await;

@@ -1,28 +1,11 @@
 //! URLs made from a template and the message.
 
 use hub_core::OutgoingMessage;
+use hub_names::MessageTemplate;
 
-type Value = fn(&OutgoingMessage) -> String;
-
-/// What may stand in braces.
-const VALUES: &[(&str, Value)] = &[
-    ("message_id", |m| m.message_id.to_string()),
-    ("correlation_id", |m| m.correlation_id.to_string()),
-    ("subject", |m| m.subject.clone()),
-    ("route", |m| m.route.clone()),
-    ("enterprise", |m| m.enterprise.clone()),
-    ("source_name", |m| m.source_name.clone()),
-];
-
-/// A parsed template: texts and indexes in [`VALUES`].
+/// A parsed template.
 #[derive(Debug, Clone)]
-pub(crate) struct UrlTemplate(Vec<Part>);
-
-#[derive(Debug, Clone)]
-enum Part {
-    Text(String),
-    Value(usize),
-}
+pub(crate) struct UrlTemplate(MessageTemplate);
 
 impl UrlTemplate {
     /// Reads a template.
@@ -30,20 +13,7 @@ impl UrlTemplate {
     /// # Errors
     /// What is wrong, and what would be valid.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            let (field, after) = after.split_once('}').ok_or("lacks a `}`")?;
-            let known = VALUES.iter().position(|(name, _)| *name == field);
-            let value = known.ok_or_else(|| {
-                let names: Vec<_> = VALUES.iter().map(|(n, _)| format!("`{{{n}}}`")).collect();
-                format!("`{{{field}}}` is unknown, expected {}", names.join(", "))
-            })?;
-            parts.extend([Part::Text(before.to_owned()), Part::Value(value)]);
-            rest = after;
-        }
-        parts.push(Part::Text(rest.to_owned()));
-        let template = Self(parts);
+        let template = Self(MessageTemplate::parse(text)?);
         template.host_is_fixed()?;
         Ok(template)
     }
@@ -51,9 +21,7 @@ impl UrlTemplate {
     /// A message must never choose the server that it goes to, with our credentials.
     fn host_is_fixed(&self) -> Result<(), String> {
         let expected = "expected a URL such as `https://host/path/{message_id}`";
-        let Some(Part::Text(head)) = self.0.first() else {
-            return Err(expected.to_owned());
-        };
+        let head = self.0.head();
         let url = reqwest::Url::parse(head).map_err(|error| format!("{error}; {expected}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("has the scheme `{}`; {expected}", url.scheme()));
@@ -62,7 +30,7 @@ impl UrlTemplate {
             return Err("holds credentials; give them under `auth`, by reference".to_owned());
         }
         let after_scheme = head.split_once("://").map_or("", |(_, rest)| rest);
-        match self.0.len() > 1 && !after_scheme.contains('/') {
+        match !self.0.is_fixed() && !after_scheme.contains('/') {
             true => Err(format!("has braces in its host; {expected}")),
             false => Ok(()),
         }
@@ -70,22 +38,12 @@ impl UrlTemplate {
 
     /// The URL without the values: scheme and host are the message's own.
     pub(crate) fn base(&self) -> Option<reqwest::Url> {
-        match self.0.first() {
-            Some(Part::Text(head)) => reqwest::Url::parse(head).ok(),
-            _ => None,
-        }
+        reqwest::Url::parse(self.0.head()).ok()
     }
 
     /// The URL for a message; values are percent-encoded.
     pub(crate) fn url(&self, message: &OutgoingMessage) -> String {
-        let mut url = String::new();
-        for part in &self.0 {
-            match part {
-                Part::Text(text) => url.push_str(text),
-                Part::Value(index) => url.push_str(&encoded(&VALUES[*index].1(message))),
-            }
-        }
-        url
+        self.0.fill(message, encoded)
     }
 }
 

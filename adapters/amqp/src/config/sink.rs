@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_names::MessageTemplate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,7 +15,6 @@ use crate::link::Link;
 use crate::properties::{FixedProperties, is_free};
 use crate::publisher::{Preparation, Publisher};
 use crate::sink::AmqpSink;
-use crate::template::KeyTemplate;
 use crate::topology;
 
 /// Most messages that may wait for the broker's yes; each has an AMQP channel of its own, and
@@ -128,7 +128,7 @@ impl AmqpSinkConfig {
             context.name.clone(),
             publisher,
             self.exchange.clone(),
-            KeyTemplate::parse(&self.routing_key)?,
+            MessageTemplate::parse(&self.routing_key)?,
             self.fixed_properties(),
             self.max_message_bytes,
         ))
@@ -154,7 +154,7 @@ impl AmqpSinkConfig {
     }
 
     fn validate_routing_key(&self, problems: &mut Vec<ConfigProblem>) {
-        match KeyTemplate::parse(&self.routing_key) {
+        match MessageTemplate::parse(&self.routing_key) {
             Err(reason) => problems.push(ConfigProblem::error("routing_key", reason)),
             Ok(_) if self.exchange.is_empty() && self.routing_key.is_empty() => {
                 let reason = "is empty: for the default exchange it is the name of a queue";
