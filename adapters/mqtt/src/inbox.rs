@@ -1,7 +1,7 @@
 //! What has come and was not yet offered.
 //!
-//! The protocol bounds messages of QoS 1 by the receive maximum; from a broker that sends more
-//! nothing is read until there is room. (Mosquitto 2.0.11 does with a session that is resumed: 25
+//! The protocol bounds messages of QoS 1 by the receive maximum; a broker that sends more is
+//! bounded by the number of packet identifiers. (Mosquitto 2.0.11 does with a session that is resumed: 25
 //! acknowledgements, and 230 messages had come although 32 may be open; see its issue 2301.) Messages
 //! of QoS 0 it does not bound: here, those that find no room are dropped, as the protocol allows.
 
@@ -13,6 +13,10 @@ use tokio::sync::mpsc;
 
 /// One of so many dropped messages is told.
 const TOLD_EACH: u64 = 1_000;
+
+/// As many messages of QoS 1 can be open by the protocol. With less room, those that a broker delivers
+/// again before it answers the subscription could keep us from reading that answer.
+const PACKET_IDENTIFIERS: usize = 65_535;
 
 /// The end that the connection fills.
 pub(crate) struct Feed {
@@ -31,7 +35,7 @@ pub(crate) struct Inbox {
 
 /// For a source, with room for so many messages of each QoS.
 pub(crate) fn inbox(source: String, room: usize) -> (Feed, Inbox) {
-    let (to, from) = mpsc::channel(room * 2);
+    let (to, from) = mpsc::channel(room + PACKET_IDENTIFIERS);
     let unsafe_waiting = Arc::new(AtomicUsize::new(0));
     let feed = Feed {
         source,
