@@ -24,6 +24,10 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// Bytes of a stream handed to the disk at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
+/// How long a source that ends stays connected for what is being taken: most of it is answered by
+/// then, over the source's own connection.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// Runs a source until the engine stops.
 pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Inbound) {
     let intake = Arc::new(Intake {
@@ -65,6 +69,20 @@ fn report(source: &str, ended: Result<(), JoinError>) {
     }
 }
 
+/// Waits for what is being taken. The source is gone before the slow rest of it (an upload that takes
+/// minutes): its door must not stay open when nobody takes what comes in. What cannot be answered
+/// without its source any more is never a yes; the sender offers it again.
+async fn drain(name: &str, source: Box<dyn Source>, mut unsettled: JoinSet<()>) {
+    let mut rest = async || {
+        while let Some(ended) = unsettled.join_next().await {
+            report(name, ended);
+        }
+    };
+    let _ = tokio::time::timeout(LAST_ANSWERS, rest()).await;
+    drop(source);
+    rest().await;
+}
+
 /// A number to spread pauses with; need not be good, only different.
 pub(super) fn random() -> u64 {
     use std::hash::{BuildHasher, Hasher};
@@ -100,9 +118,7 @@ impl Intake {
                 },
             }
         };
-        while let Some(ended) = unsettled.join_next().await {
-            report(&self.entry.name, ended);
-        }
+        drain(&self.entry.name, source, unsettled).await;
         ended
     }
 
@@ -243,6 +259,8 @@ mod tests {
     use std::io::Write;
     use std::sync::Mutex;
 
+    use futures_util::future::BoxFuture;
+
     use super::*;
 
     /// What is logged.
@@ -258,6 +276,50 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// A source that says when it is gone.
+    struct Door(Arc<tokio::sync::Semaphore>);
+
+    impl Source for Door {
+        fn receive<'source, 'arrival>(
+            &'source mut self,
+        ) -> BoxFuture<'arrival, Result<Arrival, SourceError>>
+        where
+            'source: 'arrival,
+        {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    impl Drop for Door {
+        fn drop(&mut self) {
+            self.0.close();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_upload_does_not_keep_the_door_open() {
+        let open = Arc::new(tokio::sync::Semaphore::new(0));
+        let mut unsettled = JoinSet::new();
+        let (answered_open, answer_open) = (Arc::clone(&open), Arc::new(Mutex::new(None)));
+        let answer = Arc::clone(&answer_open);
+        unsettled.spawn(async move {
+            *answer.lock().unwrap() = Some(!answered_open.is_closed());
+        });
+        let slow = Arc::clone(&open);
+        // It ends no sooner than the door is closed.
+        unsettled.spawn(async move {
+            assert!(slow.acquire().await.is_err());
+        });
+        let drained = drain("erp", Box::new(Door(open)), unsettled);
+        let patience = LAST_ANSWERS * 20;
+        tokio::time::timeout(patience, drained).await.unwrap();
+        assert_eq!(
+            *answer_open.lock().unwrap(),
+            Some(true),
+            "what is quick is answered before"
+        );
     }
 
     #[tokio::test]
