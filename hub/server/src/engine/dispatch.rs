@@ -1,5 +1,6 @@
 //! Delivers what waits for one endpoint: lanes in parallel, at the endpoint's rate, with patience.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ struct Dispatcher {
     /// What was sent. Its lanes wait until that is on disk: after a restart the older delivery
     /// would be sent behind the newer one.
     book: Book,
+    /// Deliveries that are over though the store says otherwise: a defect, so there are few.
+    over: HashSet<MessageId>,
     /// Everything up to this delivery was looked at once.
     newest: Option<MessageId>,
     /// Where the slow second look stands, for what was released or left in the store.
@@ -84,6 +87,7 @@ impl Dispatcher {
             lanes: Lanes::default(),
             attempts: JoinSet::new(),
             book: Book::default(),
+            over: HashSet::new(),
             newest: None,
             sweep: None,
             next_sweep: tokio::time::Instant::now() + IDLE_POLL,
@@ -110,9 +114,12 @@ impl Dispatcher {
                     }
                     false
                 }
-                Some(reports) = self.book.written() => {
-                    for report in reports {
+                Some(written) = self.book.written() => {
+                    for report in written.stored {
                         self.conclude(report).await;
+                    }
+                    for report in written.refused {
+                        self.conclude_unstored(report).await;
                     }
                     self.lanes.len() < PAGE
                 }
@@ -210,6 +217,9 @@ impl Dispatcher {
     }
 
     fn add(&mut self, mut delivery: PendingDelivery) {
+        if self.over.contains(&delivery.id) {
+            return;
+        }
         // Put off by an earlier run whose clock was ahead: not for longer than any pause lasts.
         let longest = Duration::from_secs(self.entry.retry.max_seconds).max(LONGEST_PAUSE);
         delivery.due = delivery.due.min(later(self.now(), longest));
@@ -308,6 +318,18 @@ impl Dispatcher {
                     WhenParked::GoOn => self.next_of_lane(&delivery).await,
                 }
             }
+        }
+    }
+
+    /// What came of an attempt can never be stored. Its lane goes on. A delivery that is over still
+    /// looks open in the store: until a restart it is not sent again.
+    async fn conclude_unstored(&mut self, report: Report) {
+        if matches!(report.outcome, DeliveryOutcome::Failed { .. }) {
+            self.conclude(report).await;
+        } else {
+            self.over.insert(report.delivery.id);
+            forget(&self.hub, &report.delivery).await;
+            self.next_of_lane(&report.delivery).await;
         }
     }
 
