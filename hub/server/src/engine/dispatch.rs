@@ -275,9 +275,9 @@ impl Dispatcher {
         }
         self.book.begun(delivery.id, delivery.message_id);
         let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
-        let clock = self.clock;
+        let (name, clock) = (self.entry.name.clone(), self.clock);
         self.attempts.spawn(async move {
-            let result = attempt(&hub, &sink, &delivery).await;
+            let result = attempt(&hub, &name, &sink, &delivery).await;
             let now = clock.now();
             let (outcome, health) = judge(result, &delivery, policy, is_probe, now, random());
             Report {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hub_core::{Content, OutgoingMessage, Piece, RetryPolicy, Sink, SinkError};
+use hub_core::{Content, OutgoingMessage, Piece, RetryPolicy, Sent, Sink, SinkError};
 use hub_model::Instant;
 use hub_store::StoreError;
 use hub_store::messages::{DeliveryBody, DeliveryOutcome, PendingDelivery};
@@ -17,6 +17,12 @@ use super::steady::later;
 
 /// Longest answer of an endpoint that is kept.
 const MAX_NOTE_CHARS: usize = 500;
+
+/// Longest attempt, whatever the sink's own limits are: a safety net against one that hangs (a file
+/// system that went away), for it keeps its lane, and one of the endpoint's parallel attempts.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(15 * 60);
+/// A large body may take a second longer per this many bytes.
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
 
 /// What an attempt means for the endpoint as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +54,10 @@ impl From<StoreError> for NotSent {
     }
 }
 
-/// Sends one delivery.
+/// Sends one delivery to a sink of this name.
 pub(super) async fn attempt(
     hub: &Hub,
+    name: &str,
     sink: &Arc<dyn Sink>,
     delivery: &PendingDelivery,
 ) -> Result<String, NotSent> {
@@ -68,9 +75,34 @@ pub(super) async fn attempt(
         headers: Vec::new(),
         content: body(hub, delivery).await?,
     };
-    match AssertUnwindSafe(sink.send(&message)).catch_unwind().await {
-        Ok(sent) => sent.map(|sent| sent.note).map_err(NotSent::Sink),
-        Err(_) => Err(NotSent::Panicked),
+    let limit = longest(message.content.len());
+    within(limit, name, sink.send(&message)).await
+}
+
+/// How long an attempt may take that sends this many bytes.
+fn longest(bytes: u64) -> Duration {
+    LONGEST_ATTEMPT + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND)
+}
+
+/// What came of sending. A sink that panics, or gives no answer for so long, is given up.
+async fn within(
+    limit: Duration,
+    name: &str,
+    sending: impl Future<Output = Result<Sent, SinkError>>,
+) -> Result<String, NotSent> {
+    let caught = AssertUnwindSafe(sending).catch_unwind();
+    match tokio::time::timeout(limit, caught).await {
+        Ok(Ok(sent)) => sent.map(|sent| sent.note).map_err(NotSent::Sink),
+        Ok(Err(_)) => Err(NotSent::Panicked),
+        Err(_) => Err(NotSent::Sink(SinkError::Unavailable {
+            endpoint: format!("sink `{name}`"),
+            reason: format!(
+                "the attempt was given up after {} s without an outcome",
+                limit.as_secs()
+            ),
+            retry_after: None,
+            answered: false,
+        })),
     }
 }
 
@@ -261,6 +293,27 @@ mod tests {
     fn a_message_that_always_gets_a_bad_answer_is_parked_though_the_endpoint_is_probed() {
         let (outcome, _) = judge(unavailable(None, true), &delivery(2), POLICY, true, NOW, 0);
         assert!(matches!(outcome, DeliveryOutcome::Parked { .. }));
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_hangs_is_given_up_and_the_endpoint_is_not_answering() {
+        let given_up = within(Duration::ZERO, "archive", std::future::pending()).await;
+        let (outcome, health) = judge(given_up, &delivery(0), POLICY, false, NOW, 0);
+        assert_eq!(health, EndpointHealth::Silent { pause: None });
+        let DeliveryOutcome::Failed { note, counts, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(counts && note.contains("`archive`") && note.contains("given up"));
+        let sent = Ok(Sent { note: "ok".into() });
+        let sent = within(LONGEST_ATTEMPT, "archive", std::future::ready(sent)).await;
+        assert_eq!(sent.unwrap(), "ok");
+    }
+
+    #[test]
+    fn a_large_body_has_longer() {
+        assert_eq!(longest(0), LONGEST_ATTEMPT);
+        let gigabyte = longest(1024 * 1024 * 1024);
+        assert_eq!(gigabyte, LONGEST_ATTEMPT + Duration::from_secs(65_536));
     }
 
     #[test]
