@@ -2,16 +2,21 @@
 
 use hub_model::EndDevice;
 
-use crate::merge::Merge;
+use crate::merge::{Arrival, Merge, Merged};
 
-/// Takes over what `incoming` says about a known device and names the fields that changed.
+/// Takes over what `incoming` says about a known device and names the fields that changed,
+/// and those that stay because the record was overtaken.
 ///
 /// What the partner does not say stays as it was. The identity (`id`) of the known device stays:
 /// a partner's other names for it are the store's business.
 #[must_use]
-pub fn merge_device(known: &EndDevice, incoming: &EndDevice) -> (EndDevice, Vec<&'static str>) {
+pub fn merge_device(
+    known: &EndDevice,
+    incoming: &EndDevice,
+    arrival: Arrival,
+) -> Merged<EndDevice> {
     let mut merged = known.clone();
-    let mut merge = Merge::default();
+    let mut merge = Merge::new(arrival);
     merge.take(
         "serial_number",
         &mut merged.serial_number,
@@ -36,7 +41,7 @@ pub fn merge_device(known: &EndDevice, incoming: &EndDevice) -> (EndDevice, Vec<
     merge.take("status", &mut merged.status, &incoming.status);
     merge.take("installed", &mut merged.installed, &incoming.installed);
     merge.take_attributes(&mut merged.attributes, &incoming.attributes);
-    (merged, merge.changed)
+    merge.into(merged)
 }
 
 #[cfg(test)]
@@ -59,8 +64,13 @@ mod tests {
             attributes: vec![("firmware".into(), "2".into())],
             ..EndDevice::default()
         };
-        let (merged, changed) = merge_device(&known, &incoming);
+        let Merged {
+            record: merged,
+            changed,
+            kept,
+        } = merge_device(&known, &incoming, Arrival::Latest);
         assert_eq!(changed, ["status", "attributes"]);
+        assert!(kept.is_empty());
         assert_eq!(merged.serial_number.as_deref(), Some("S1"));
         assert_eq!(
             merged.attributes,
@@ -69,7 +79,36 @@ mod tests {
                 ("seal".into(), "a".to_owned())
             ]
         );
-        let (_, again) = merge_device(&merged, &incoming);
-        assert!(again.is_empty());
+        for arrival in [Arrival::Latest, Arrival::Overtaken] {
+            let again = merge_device(&merged, &incoming, arrival);
+            assert!(again.changed.is_empty() && again.kept.is_empty());
+        }
+    }
+
+    #[test]
+    fn one_that_was_overtaken_only_adds() {
+        let known = EndDevice {
+            id: ObjectRef::by_mrid("m1"),
+            status: Some(EndDeviceStatus::Removed),
+            attributes: vec![("firmware".into(), "2".into())],
+            ..EndDevice::default()
+        };
+        let incoming = EndDevice {
+            serial_number: Some("S1".into()),
+            status: Some(EndDeviceStatus::Installed),
+            attributes: vec![("firmware".into(), "1".into()), ("seal".into(), "a".into())],
+            ..EndDevice::default()
+        };
+        let merged = merge_device(&known, &incoming, Arrival::Overtaken);
+        assert_eq!(merged.changed, ["serial_number", "attributes"]);
+        assert_eq!(merged.kept, ["status", "attributes"]);
+        assert_eq!(merged.record.status, known.status);
+        assert_eq!(
+            merged.record.attributes,
+            [
+                ("firmware".into(), "2".into()),
+                ("seal".into(), "a".to_owned())
+            ]
+        );
     }
 }

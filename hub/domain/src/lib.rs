@@ -9,4 +9,5 @@ pub mod work_order;
 
 pub use device::merge_device;
 pub use event::EventKind;
+pub use merge::{Arrival, Merged};
 pub use usage_point::merge_usage_point;

@@ -5,7 +5,7 @@ use hub_model::{WorkOrder, WorkOrderAction, WorkOrderStatus};
 use super::content::fingerprint;
 use super::life::{RefusedTransition, is_closed, may_follow};
 use crate::EventKind;
-use crate::merge::Merge;
+use crate::merge::{Arrival, Merge};
 
 /// A known order.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ pub enum Decision {
     Take(Box<Change>),
     /// All of it is known already.
     Unchanged,
-    /// A newer revision was taken before; nothing to do, but worth a warning.
+    /// A newer revision or message was taken before; nothing to do, but worth a warning.
     Superseded(Objection),
     /// It cannot be; an error.
     Refused(Objection),
@@ -66,7 +66,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objection {
     /// Short stable code: `unknown_work_order`, `stale_revision`, `revision_conflict`,
-    /// `refused_transition`, `closed_work_order`.
+    /// `refused_transition`, `closed_work_order`, `superseded`.
     pub code: &'static str,
     /// The field it is about.
     pub field: &'static str,
@@ -77,19 +77,40 @@ pub struct Objection {
 /// Decides what `incoming` means.
 ///
 /// - An order or change with a higher revision replaces; with a lower one it is superseded; with
-///   an equal one it must say the same as before. Without a revision the latest counts.
+///   an equal one it must say the same as before. Without a revision the one that was accepted
+///   last counts.
 /// - A cancellation counts from its revision on. A report has no say about the revision; one made
 ///   for an older revision is taken with a remark, because the work was done.
 /// - What is not said stays as it was.
+/// - One that was overtaken, and has no revision to go by, adds what is not known yet and takes
+///   nothing back. It takes the order no step further unless it completes or cancels it: work that
+///   was done stays done.
 #[must_use]
-pub fn decide(known: Option<&Known>, incoming: &WorkOrder, unknown: Unknown) -> Decision {
+pub fn decide(
+    known: Option<&Known>,
+    incoming: &WorkOrder,
+    arrival: Arrival,
+    unknown: Unknown,
+) -> Decision {
     match (known, incoming.action) {
         (None, WorkOrderAction::Upsert) => create(incoming),
         (None, WorkOrderAction::Report) if unknown == Unknown::Create => create(incoming),
         (None, _) => Decision::Refused(unknown_order(incoming)),
-        (Some(known), WorkOrderAction::Upsert) => upsert(known, incoming),
-        (Some(known), WorkOrderAction::Cancel) => cancel(known, incoming),
-        (Some(known), WorkOrderAction::Report) => report(known, incoming),
+        (Some(known), WorkOrderAction::Upsert) => {
+            upsert(known, incoming, by_revision(known, incoming, arrival))
+        }
+        (Some(known), WorkOrderAction::Cancel) => {
+            cancel(known, incoming, by_revision(known, incoming, arrival))
+        }
+        (Some(known), WorkOrderAction::Report) => report(known, incoming, arrival),
+    }
+}
+
+/// Revisions say better than arrivals which order is newer, if both have one.
+fn by_revision(known: &Known, incoming: &WorkOrder, arrival: Arrival) -> Arrival {
+    match known.order.revision.is_some() && incoming.revision.is_some() {
+        true => Arrival::Latest,
+        false => arrival,
     }
 }
 
@@ -116,7 +137,7 @@ fn create(incoming: &WorkOrder) -> Decision {
     }))
 }
 
-fn upsert(known: &Known, incoming: &WorkOrder) -> Decision {
+fn upsert(known: &Known, incoming: &WorkOrder, arrival: Arrival) -> Decision {
     let content = fingerprint(incoming);
     let same_content = known.content == Some(content);
     match (known.order.revision, incoming.revision) {
@@ -135,8 +156,10 @@ fn upsert(known: &Known, incoming: &WorkOrder) -> Decision {
     }
     // `created` is all that many clients ever say; it takes nothing back.
     let status = incoming.status.filter(|s| *s != WorkOrderStatus::Created);
-    let mut next = Next::of(known, incoming, status);
-    next.content = Some(content);
+    let mut next = Next::of(known, incoming, arrival, status);
+    if arrival == Arrival::Latest || known.content.is_none() {
+        next.content = Some(content);
+    }
     if incoming.revision.is_some() && incoming.revision != known.order.revision {
         next.order.revision = incoming.revision;
         next.fields.push("revision");
@@ -149,7 +172,7 @@ fn upsert(known: &Known, incoming: &WorkOrder) -> Decision {
     next.decide(known, None)
 }
 
-fn cancel(known: &Known, incoming: &WorkOrder) -> Decision {
+fn cancel(known: &Known, incoming: &WorkOrder, arrival: Arrival) -> Decision {
     if let (Some(newest), Some(revision)) = (known.order.revision, incoming.revision)
         && revision < newest
     {
@@ -158,19 +181,19 @@ fn cancel(known: &Known, incoming: &WorkOrder) -> Decision {
     if standing(known) == WorkOrderStatus::Cancelled {
         return Decision::Unchanged;
     }
-    let mut next = Next::of(known, incoming, Some(WorkOrderStatus::Cancelled));
+    let mut next = Next::of(known, incoming, arrival, Some(WorkOrderStatus::Cancelled));
     next.order.revision = incoming.revision.or(known.order.revision);
     next.decide(known, None)
 }
 
-fn report(known: &Known, incoming: &WorkOrder) -> Decision {
+fn report(known: &Known, incoming: &WorkOrder, arrival: Arrival) -> Decision {
     let remark = match (known.order.revision, incoming.revision) {
         (Some(newest), Some(revision)) if revision < newest => {
             Some(stale(incoming, revision, newest))
         }
         _ => None,
     };
-    Next::of(known, incoming, incoming.status).decide(known, remark)
+    Next::of(known, incoming, arrival, incoming.status).decide(known, remark)
 }
 
 /// The order as it would be.
@@ -178,18 +201,32 @@ struct Next {
     order: WorkOrder,
     content: Option<i64>,
     fields: Vec<&'static str>,
+    /// The fields that stay because the incoming order was overtaken.
+    kept: Vec<&'static str>,
     status: Option<WorkOrderStatus>,
 }
 
 impl Next {
-    fn of(known: &Known, incoming: &WorkOrder, status: Option<WorkOrderStatus>) -> Self {
+    fn of(
+        known: &Known,
+        incoming: &WorkOrder,
+        arrival: Arrival,
+        status: Option<WorkOrderStatus>,
+    ) -> Self {
         let mut order = known.order.clone();
-        let fields = merge(&mut order, incoming);
+        let mut merge = Merge::new(arrival);
+        take_fields(&mut merge, &mut order, incoming);
+        let mut status = status.filter(|status| *status != standing(known));
+        if arrival == Arrival::Overtaken && status.is_some_and(|status| !is_closed(status)) {
+            status = None;
+            merge.kept.push("status");
+        }
         Self {
             order,
             content: known.content,
-            fields,
-            status: status.filter(|status| *status != standing(known)),
+            fields: merge.changed,
+            kept: merge.kept,
+            status,
         }
     }
 
@@ -202,6 +239,7 @@ impl Next {
             self.order.status = Some(to);
             self.fields.push("status");
         }
+        let remark = superseded(&self).or(remark);
         if self.fields.is_empty() {
             return remark.map_or(Decision::Unchanged, Decision::Superseded);
         }
@@ -227,8 +265,7 @@ impl Next {
 }
 
 /// Takes over what the incoming order says; number, revision, action and status are not its business.
-fn merge(order: &mut WorkOrder, incoming: &WorkOrder) -> Vec<&'static str> {
-    let mut merge = Merge::default();
+fn take_fields(merge: &mut Merge, order: &mut WorkOrder, incoming: &WorkOrder) {
     merge.take("kind", &mut order.kind, &incoming.kind);
     merge.take("priority", &mut order.priority, &incoming.priority);
     merge.take("usage_point", &mut order.usage_point, &incoming.usage_point);
@@ -250,7 +287,6 @@ fn merge(order: &mut WorkOrder, incoming: &WorkOrder) -> Vec<&'static str> {
     merge.take("comment", &mut order.comment, &incoming.comment);
     merge.take("deviation", &mut order.deviation, &incoming.deviation);
     merge.take_attributes(&mut order.attributes, &incoming.attributes);
-    merge.changed
 }
 
 fn standing(known: &Known) -> WorkOrderStatus {
@@ -287,6 +323,19 @@ fn stale(incoming: &WorkOrder, revision: i64, newest: i64) -> Objection {
             incoming.number
         ),
     }
+}
+
+fn superseded(next: &Next) -> Option<Objection> {
+    Some(Objection {
+        code: "superseded",
+        field: next.kept.first()?,
+        reason: format!(
+            "what is said of {} of work order `{}` was said otherwise by a message that was \
+             accepted later; that stays",
+            next.kept.join(", "),
+            next.order.number
+        ),
+    })
 }
 
 fn conflict(incoming: &WorkOrder, revision: i64) -> Objection {

@@ -3,7 +3,7 @@
 use hub_model::{WorkOrder, WorkOrderAction, WorkOrderStatus};
 
 use super::*;
-use crate::EventKind;
+use crate::{Arrival, EventKind};
 
 fn order(revision: Option<i64>, comment: &str) -> WorkOrder {
     WorkOrder {
@@ -27,6 +27,15 @@ fn cancel(revision: Option<i64>) -> WorkOrder {
         revision,
         ..WorkOrder::new("4711")
     }
+}
+
+/// Of one that was not overtaken.
+fn decide(known: Option<&Known>, incoming: &WorkOrder, unknown: Unknown) -> Decision {
+    super::decide(known, incoming, Arrival::Latest, unknown)
+}
+
+fn overtaken(known: &Known, incoming: &WorkOrder) -> Decision {
+    super::decide(Some(known), incoming, Arrival::Overtaken, Unknown::Refuse)
 }
 
 fn take(known: Option<&Known>, incoming: &WorkOrder) -> Change {
@@ -253,3 +262,51 @@ fn the_fingerprint_does_not_drift() {
 }
 
 const EMPTY: i64 = -4_190_865_335_616_669_955;
+
+#[test]
+fn one_that_was_overtaken_takes_nothing_back() {
+    let first = created(None);
+    let second = take(Some(&first), &order(None, "second")).known;
+    let Decision::Superseded(objection) = overtaken(&second, &order(None, "first")) else {
+        panic!("taken");
+    };
+    assert_eq!((objection.code, objection.field), ("superseded", "comment"));
+    assert_eq!(
+        overtaken(&second, &order(None, "second")),
+        Decision::Unchanged
+    );
+    let started = take(Some(&second), &report(WorkOrderStatus::Started)).known;
+    let paused = take(Some(&started), &report(WorkOrderStatus::Paused)).known;
+    let late = overtaken(&paused, &report(WorkOrderStatus::Started));
+    assert!(matches!(late, Decision::Superseded(o) if o.field == "status"));
+}
+
+#[test]
+fn one_that_was_overtaken_adds_what_is_missing_and_closes_the_order() {
+    let known = take(Some(&created(None)), &report(WorkOrderStatus::Started)).known;
+    let done = WorkOrder {
+        comment: Some("other".into()),
+        deviation: Some("seal broken".into()),
+        ..report(WorkOrderStatus::Completed)
+    };
+    let Decision::Take(change) = overtaken(&known, &done) else {
+        panic!("not taken");
+    };
+    assert_eq!(change.fields, ["deviation", "status"]);
+    assert_eq!(change.events, [EventKind::WorkOrderCompleted]);
+    assert_eq!(change.known.order.comment.as_deref(), Some("first"));
+    assert_eq!(change.known.content, known.content);
+    assert!(
+        change
+            .remark
+            .is_some_and(|remark| remark.field == "comment")
+    );
+}
+
+/// A revision is the client's own word on which is newer.
+#[test]
+fn a_higher_revision_counts_though_it_was_overtaken() {
+    let known = created(Some(1));
+    let decision = overtaken(&known, &order(Some(2), "second"));
+    assert!(matches!(decision, Decision::Take(change) if change.fields == ["comment", "revision"]));
+}

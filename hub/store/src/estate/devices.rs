@@ -7,6 +7,7 @@ use hub_domain::{EventKind, merge_device};
 use hub_model::{EndDevice, EndDeviceStatus, Finding, Instant, ObjectRef, Place, ServiceKind};
 
 use super::effect::Effect;
+use super::lineage::Lineage;
 use super::names::{self, Found, ObjectKind};
 use super::scope::{Scope, UnknownPolicy};
 use super::totals::Total;
@@ -128,7 +129,8 @@ pub(super) fn create(
         id: ids::next(tx, "object")?,
         name: device.id.id().unwrap_or_default().to_owned(),
     };
-    save(tx, scope, place, &found, device, usage_point_id)?;
+    let by = Lineage::of(scope, place);
+    save(tx, scope.enterprise, &by, &found, device, usage_point_id)?;
     learn(tx, scope, &found, device)?;
     effect.created.push(Total::EndDevices);
     effect.happened(EventKind::EndDeviceCreated, &subject(&found.name));
@@ -147,15 +149,25 @@ fn change(
     let Some(known) = load(tx, scope.enterprise, found)? else {
         return Ok(());
     };
-    let (mut merged, changed) = merge_device(&known.device, incoming);
-    merged.id = names::united(&known.device.id, &incoming.id);
-    if merged != known.device {
-        save(tx, scope, place, found, &merged, link)?;
+    let by = Lineage::of(scope, place);
+    let last = Lineage {
+        message: known.updated_by,
+        place: known.place,
+    };
+    let arrival = by.arrival(&last);
+    let merged = merge_device(&known.device, incoming, arrival);
+    effect.findings.extend(by.superseded(&last, &merged.kept));
+    let link = link.filter(|_| !merged.kept.contains(&"usage_point"));
+    let mut device = merged.record;
+    device.id = names::united(&known.device.id, &incoming.id);
+    if device != known.device {
+        let latest = by.latest(last);
+        save(tx, scope.enterprise, &latest, found, &device, link)?;
     }
-    if merged != known.device || incoming.id.id() != Some(found.name.as_str()) {
+    if device != known.device || incoming.id.id() != Some(found.name.as_str()) {
         learn(tx, scope, found, incoming)?;
     }
-    if !changed.is_empty() {
+    if !merged.changed.is_empty() {
         effect.happened(EventKind::EndDeviceChanged, &subject(&found.name));
     }
     Ok(())
@@ -217,15 +229,15 @@ fn unknown_usage_point(place: &Place, named: &ObjectRef) -> Finding {
 /// Inserts or updates; a link that is not given stays.
 fn save(
     tx: &mut dyn Tx,
-    scope: &Scope,
-    place: &Place,
+    enterprise: EnterpriseId,
+    by: &Lineage,
     found: &Found,
     device: &EndDevice,
     usage_point_id: Option<i64>,
 ) -> Result<(), StoreError> {
     let names = json::object(&device.id).to_string();
     let attributes = json::pairs(&device.attributes);
-    let [offset, line, sheet] = place::params(place);
+    let [offset, line, sheet] = place::params(&by.place);
     tx.execute(
         "INSERT INTO end_device (enterprise_id, name, id, usage_point_id, names, serial_number, \
          device_type, manufacturer, service, status, installed_at, attributes, updated_by, \
@@ -240,7 +252,7 @@ fn save(
          updated_by = excluded.updated_by, byte_offset = excluded.byte_offset, \
          line = excluded.line, sheet = excluded.sheet",
         &[
-            scope.enterprise.0.into(),
+            enterprise.0.into(),
             found.name.as_str().into(),
             found.id.into(),
             usage_point_id.into(),
@@ -252,7 +264,7 @@ fn save(
             device.status.map(EndDeviceStatus::as_str).into(),
             device.installed.map(Instant::micros).into(),
             attributes.as_deref().into(),
-            scope.message_id.0.into(),
+            by.message.0.into(),
             offset,
             line,
             sheet,

@@ -14,6 +14,7 @@ mod effect;
 pub mod enterprise;
 mod ids;
 mod json;
+mod lineage;
 mod names;
 mod place;
 pub mod readings;

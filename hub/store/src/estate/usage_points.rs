@@ -6,6 +6,7 @@ use hub_domain::{EventKind, merge_usage_point};
 use hub_model::{Address, Decimal, Finding, ObjectRef, Place, ServiceKind, UsagePoint};
 
 use super::effect::Effect;
+use super::lineage::Lineage;
 use super::names::{self, Found, ObjectKind};
 use super::scope::Scope;
 use super::totals::Total;
@@ -23,7 +24,7 @@ pub fn usage_point(
     id: &str,
 ) -> Result<Option<UsagePoint>, StoreError> {
     match names::find_id(tx, enterprise, ObjectKind::UsagePoint, id)? {
-        Some(found) => load(tx, enterprise, &found),
+        Some(found) => Ok(load(tx, enterprise, &found)?.map(|(known, _)| known)),
         None => Ok(None),
     }
 }
@@ -43,17 +44,20 @@ pub(super) fn apply(
     let Some(found) = names::find(tx, enterprise, ObjectKind::UsagePoint, &incoming.id)? else {
         return insert(tx, scope, place, incoming, &mut effect).map(|_| effect);
     };
-    let Some(known) = load(tx, enterprise, &found)? else {
+    let Some((known, last)) = load(tx, enterprise, &found)? else {
         return Ok(effect);
     };
-    let (mut merged, changed) = merge_usage_point(&known, incoming);
-    merged.id = names::united(&known.id, &incoming.id);
-    if merged != known {
-        save(tx, scope, place, &found, &merged)?;
+    let by = Lineage::of(scope, place);
+    let merged = merge_usage_point(&known, incoming, by.arrival(&last));
+    effect.findings.extend(by.superseded(&last, &merged.kept));
+    let mut usage_point = merged.record;
+    usage_point.id = names::united(&known.id, &incoming.id);
+    if usage_point != known {
+        save(tx, enterprise, &by.latest(last), &found, &usage_point)?;
         let kind = ObjectKind::UsagePoint;
         names::learn(tx, enterprise, kind, &found, &incoming.id, None)?;
     }
-    if !changed.is_empty() {
+    if !merged.changed.is_empty() {
         effect.happened(EventKind::UsagePointChanged, &subject(&found.name));
     }
     Ok(effect)
@@ -85,7 +89,8 @@ fn insert(
         id: ids::next(tx, "object")?,
         name: usage_point.id.id().unwrap_or_default().to_owned(),
     };
-    save(tx, scope, place, &found, usage_point)?;
+    let by = Lineage::of(scope, place);
+    save(tx, scope.enterprise, &by, &found, usage_point)?;
     names::learn(
         tx,
         scope.enterprise,
@@ -115,8 +120,8 @@ fn missing_id(place: &Place) -> Finding {
 
 fn save(
     tx: &mut dyn Tx,
-    scope: &Scope,
-    place: &Place,
+    enterprise: EnterpriseId,
+    by: &Lineage,
     found: &Found,
     usage_point: &UsagePoint,
 ) -> Result<(), StoreError> {
@@ -128,7 +133,7 @@ fn save(
         latitude.map(|d| d.to_string()),
         longitude.map(|d| d.to_string()),
     );
-    let [offset, line, sheet] = place::params(place);
+    let [offset, line, sheet] = place::params(&by.place);
     tx.execute(
         "INSERT INTO usage_point (enterprise_id, name, id, names, service, street, postal_code, \
          town, country, latitude, longitude, access, updated_by, byte_offset, line, sheet) \
@@ -140,7 +145,7 @@ fn save(
          updated_by = excluded.updated_by, byte_offset = excluded.byte_offset, \
          line = excluded.line, sheet = excluded.sheet",
         &[
-            scope.enterprise.0.into(),
+            enterprise.0.into(),
             found.name.as_str().into(),
             found.id.into(),
             names.as_str().into(),
@@ -152,7 +157,7 @@ fn save(
             latitude.as_deref().into(),
             longitude.as_deref().into(),
             usage_point.access.as_deref().into(),
-            scope.message_id.0.into(),
+            by.message.0.into(),
             offset,
             line,
             sheet,
@@ -165,13 +170,14 @@ fn load(
     tx: &mut dyn Tx,
     enterprise: EnterpriseId,
     found: &Found,
-) -> Result<Option<UsagePoint>, StoreError> {
+) -> Result<Option<(UsagePoint, Lineage)>, StoreError> {
     first(
         tx,
-        "SELECT names, service, street, postal_code, town, country, latitude, longitude, access \
+        "SELECT names, service, street, postal_code, town, country, latitude, longitude, access, \
+         updated_by, byte_offset, line, sheet \
          FROM usage_point WHERE enterprise_id = ?1 AND name = ?2",
         &[enterprise.0.into(), found.name.as_str().into()],
-        read,
+        |row| Ok((read(row)?, Lineage::read(row, 9)?)),
     )
 }
 

@@ -10,6 +10,7 @@ use hub_model::{Finding, Instant, ObjectRef, Place, TimePeriod, WorkOrder, WorkO
 use serde_json::json;
 
 use super::effect::Effect;
+use super::lineage::Lineage;
 use super::scope::{Scope, UnknownPolicy};
 use super::totals::Total;
 use super::{EnterpriseId, json, place};
@@ -102,18 +103,22 @@ pub(super) fn apply(
     if incoming.number.is_empty() {
         return Ok(Effect::finding(missing_number(place)));
     }
-    let known = work_order(tx, scope.enterprise, &incoming.number)?.map(|stored| Known {
-        order: stored.order,
-        content: stored.content,
-    });
+    let by = Lineage::of(scope, place);
+    let stored = work_order(tx, scope.enterprise, &incoming.number)?.map(StoredWorkOrder::split);
+    let (known, last) = stored.unzip();
+    let last = last.unwrap_or_else(|| by.clone());
     let unknown = match scope.unknown {
         UnknownPolicy::Finding => Unknown::Refuse,
         UnknownPolicy::Create => Unknown::Create,
     };
-    match decide(known.as_ref(), incoming, unknown) {
-        Decision::Take(change) => take(tx, scope, place, known.is_none(), &change),
+    let lineage = (&by, &last);
+    match decide(known.as_ref(), incoming, by.arrival(&last), unknown) {
+        Decision::Take(change) => take(tx, scope, lineage, known.is_none(), &change),
         Decision::Unchanged => Ok(Effect::default()),
-        Decision::Superseded(objection) => Ok(Effect::finding(warning(place, objection))),
+        Decision::Superseded(objection) => Ok(Effect {
+            findings: warning(lineage, objection).into_iter().collect(),
+            ..Effect::default()
+        }),
         Decision::Refused(objection) => Ok(Effect::finding(
             Finding::error(objection.code, place.clone(), objection.reason)
                 .in_field(objection.field),
@@ -121,15 +126,32 @@ pub(super) fn apply(
     }
 }
 
+impl StoredWorkOrder {
+    /// What is decided by, and the record that last changed it.
+    fn split(self) -> (Known, Lineage) {
+        let known = Known {
+            order: self.order,
+            content: self.content,
+        };
+        let last = Lineage {
+            message: self.updated_by,
+            place: self.place,
+        };
+        (known, last)
+    }
+}
+
 fn take(
     tx: &mut dyn Tx,
     scope: &Scope,
-    place: &Place,
+    lineage: (&Lineage, &Lineage),
     new: bool,
     change: &Change,
 ) -> Result<Effect, StoreError> {
     let number = &change.known.order.number;
-    save(tx, scope, place, &change.known)?;
+    let (by, last) = lineage;
+    let latest = by.clone().latest(last.clone());
+    save(tx, scope.enterprise, &latest, &change.known)?;
     if let Some(step) = change.step {
         save_step(tx, scope, number, step)?;
     }
@@ -142,13 +164,18 @@ fn take(
         effect.created.push(Total::WorkOrders);
     }
     if let Some(remark) = &change.remark {
-        effect.findings.push(warning(place, remark.clone()));
+        effect.findings.extend(warning(lineage, remark.clone()));
     }
     Ok(effect)
 }
 
-fn warning(place: &Place, objection: Objection) -> Finding {
-    Finding::warning(objection.code, place.clone(), objection.reason).in_field(objection.field)
+fn warning((by, last): (&Lineage, &Lineage), objection: Objection) -> Option<Finding> {
+    let finding = Finding::warning(objection.code, by.place.clone(), objection.reason)
+        .in_field(objection.field);
+    match objection.code {
+        "superseded" => by.overtaken_by(last, finding),
+        _ => Some(finding),
+    }
 }
 
 fn missing_number(place: &Place) -> Finding {
@@ -185,7 +212,12 @@ fn save_step(tx: &mut dyn Tx, scope: &Scope, number: &str, step: Step) -> Result
     Ok(())
 }
 
-fn save(tx: &mut dyn Tx, scope: &Scope, place: &Place, known: &Known) -> Result<(), StoreError> {
+fn save(
+    tx: &mut dyn Tx,
+    enterprise: EnterpriseId,
+    by: &Lineage,
+    known: &Known,
+) -> Result<(), StoreError> {
     let order = &known.order;
     let id = |object: &Option<ObjectRef>| object.as_ref().and_then(|o| o.id().map(str::to_owned));
     let (usage_point, device, new_device) = (
@@ -197,7 +229,7 @@ fn save(tx: &mut dyn Tx, scope: &Scope, place: &Place, known: &Known) -> Result<
     let address = order.address.as_ref().map(|a| json::address(a).to_string());
     let attributes = json::pairs(&order.attributes);
     let status = order.status.unwrap_or(WorkOrderStatus::Created);
-    let [offset, line, sheet] = place::params(place);
+    let [offset, line, sheet] = place::params(&by.place);
     tx.execute(
         "INSERT INTO work_order (enterprise_id, number, revision, status, kind, priority, \
          usage_point, device, new_device, refs, address, window_start, window_end, performed_at, \
@@ -216,7 +248,7 @@ fn save(tx: &mut dyn Tx, scope: &Scope, place: &Place, known: &Known) -> Result<
          content = excluded.content, updated_by = excluded.updated_by, \
          byte_offset = excluded.byte_offset, line = excluded.line, sheet = excluded.sheet",
         &[
-            scope.enterprise.0.into(),
+            enterprise.0.into(),
             order.number.as_str().into(),
             order.revision.into(),
             status.as_str().into(),
@@ -236,7 +268,7 @@ fn save(tx: &mut dyn Tx, scope: &Scope, place: &Place, known: &Known) -> Result<
             order.deviation.as_deref().into(),
             attributes.as_deref().into(),
             known.content.into(),
-            scope.message_id.0.into(),
+            by.message.0.into(),
             offset,
             line,
             sheet,

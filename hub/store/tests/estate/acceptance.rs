@@ -1,10 +1,16 @@
 //! Which message counts: the one that was accepted last, whenever it is processed.
 
 use hub_core::MessageId;
-use hub_model::{Reading, ReadingBlock, ReadingKind, Record};
+use hub_model::{
+    EndDevice, EndDeviceStatus, ObjectRef, Reading, ReadingBlock, ReadingKind, Record, UsagePoint,
+    WorkOrder, WorkOrderAction, WorkOrderStatus,
+};
 use hub_store::StoreError;
 use hub_store::estate::Outcome;
+use hub_store::estate::devices::device;
 use hub_store::estate::readings::{SubjectId, versions};
+use hub_store::estate::usage_points::usage_point;
+use hub_store::estate::work_orders::work_order;
 
 use crate::client::{Client, Store, events, findings};
 use crate::readings::{QUARTER_HOUR, day, decimal, quarter_hours};
@@ -17,7 +23,7 @@ async fn client(store: &Store) -> Client {
 fn of(client: &Client, readings: &[(i64, &str)]) -> Record {
     let start = client.zone.bounds(day(2026, 6, 1)).0;
     let mut block = ReadingBlock::new(QUARTER_HOUR.parse().unwrap(), ReadingKind::Interval);
-    block.meter = Some(hub_model::ObjectRef::by_mrid("m1"));
+    block.meter = Some(ObjectRef::by_mrid("m1"));
     block.readings = readings
         .iter()
         .map(|(slot, value)| Reading::new(start.plus_seconds(900 * slot), decimal(value)))
@@ -134,4 +140,99 @@ async fn a_damaged_day_refuses_its_readings_and_no_others() {
     assert_eq!(counts(&outcome), [96, 95, 1, 0]);
     let now = client.values("m1", day(2026, 6, 5)).await;
     assert_eq!(now[0], decimal("7"));
+}
+
+fn order(comment: &str) -> Record {
+    Record::WorkOrder(Box::new(WorkOrder {
+        comment: Some(comment.into()),
+        ..WorkOrder::new("4711")
+    }))
+}
+
+fn report(status: WorkOrderStatus) -> Record {
+    Record::WorkOrder(Box::new(WorkOrder {
+        action: WorkOrderAction::Report,
+        status: Some(status),
+        ..WorkOrder::new("4711")
+    }))
+}
+
+#[tokio::test]
+async fn an_order_without_revision_is_not_taken_back_by_a_replay() {
+    let store = Store::new();
+    let client = client(&store).await;
+    let (first, second) = (MessageId(10), MessageId(20));
+    client.apply(first, vec![order("a")]).await;
+    client.apply(second, vec![order("b")]).await;
+    let replayed = client.apply(first, vec![order("a")]).await;
+    assert!(replayed.events.is_empty());
+    assert_eq!(findings(&replayed), [("superseded", 0)]);
+    let finding = &replayed.findings[0];
+    assert_eq!(finding.field.as_deref(), Some("comment"));
+    assert!(finding.reason.contains(&second.to_string()));
+    let (enterprise, db) = (client.enterprise, client.db.clone());
+    let stored = db.read(move |tx| work_order(tx, enterprise, "4711"));
+    let stored = stored.await.unwrap().unwrap();
+    assert_eq!(stored.order.comment.as_deref(), Some("b"));
+    assert_eq!(stored.updated_by, second);
+}
+
+#[tokio::test]
+async fn the_steps_of_one_file_are_taken_once() {
+    let store = Store::new();
+    let client = client(&store).await;
+    let file = || {
+        vec![
+            order("a"),
+            report(WorkOrderStatus::Started),
+            order("b"),
+            report(WorkOrderStatus::Completed),
+        ]
+    };
+    let outcome = client.apply(MessageId(10), file()).await;
+    assert_eq!(outcome.events.len(), 4);
+    let again = client.apply(MessageId(10), file()).await;
+    assert!(again.events.is_empty(), "{:?}", events(&again));
+    assert!(again.findings.is_empty(), "{:?}", again.findings);
+}
+
+#[tokio::test]
+async fn devices_and_usage_points_are_not_taken_back_by_a_replay() {
+    let store = Store::new();
+    let client = client(&store).await;
+    let both = |status, access: &str| {
+        let device = EndDevice {
+            id: ObjectRef::by_mrid("m1"),
+            status: Some(status),
+            ..EndDevice::default()
+        };
+        let point = UsagePoint {
+            id: ObjectRef::by_mrid("p1"),
+            access: Some(access.into()),
+            ..UsagePoint::default()
+        };
+        vec![
+            Record::EndDevice(Box::new(device)),
+            Record::UsagePoint(Box::new(point)),
+        ]
+    };
+    let (first, second) = (MessageId(10), MessageId(20));
+    let old = || both(EndDeviceStatus::Installed, "key in box");
+    client.apply(first, old()).await;
+    client
+        .apply(second, both(EndDeviceStatus::Removed, "dog"))
+        .await;
+    let replayed = client.apply(first, old()).await;
+    assert!(replayed.events.is_empty());
+    assert_eq!(findings(&replayed), [("superseded", 0); 2]);
+    let (enterprise, db) = (client.enterprise, client.db.clone());
+    let stored = db.read(move |tx| {
+        let device = device(tx, enterprise, "m1")?;
+        Ok::<_, StoreError>((device, usage_point(tx, enterprise, "p1")?))
+    });
+    let (device, point) = stored.await.unwrap();
+    let device = device.unwrap();
+    assert_eq!(device.device.status, Some(EndDeviceStatus::Removed));
+    assert_eq!(device.updated_by, second);
+    assert_eq!(point.unwrap().access.as_deref(), Some("dog"));
 }
