@@ -13,7 +13,7 @@ use super::problem::{ConfigErrors, Location, Problem};
 use super::suggest::{did_you_mean, expected};
 use super::tables::{EnterpriseTable, HubTable, SinkTable, SourceTable, Word};
 use super::{Config, Enterprise, HubConfig, SinkEntry, SourceEntry};
-use super::{adapter, mask, overlap, routes};
+use super::{adapter, mask, order, overlap, routes};
 use crate::formats::Formats;
 
 const DATA_DIR: &str = "data";
@@ -93,6 +93,7 @@ impl<'l> Loader<'l> {
         config.outbound = self.each(&sections.outbound, |l, s| routes::outbound(l, s, &config));
         routes::one_per_source(self);
         overlap::file_sources(self);
+        order::mixed_batches(self, &config);
         // With errors about, what looks unused is often a slip in the name that would use it.
         if self.problems.iter().all(|problem| problem.warning) {
             self.warn_of_unused();

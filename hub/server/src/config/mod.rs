@@ -12,6 +12,7 @@ mod filter;
 mod load;
 mod mappings;
 mod mask;
+mod order;
 mod overlap;
 mod problem;
 mod routes;

@@ -9,6 +9,13 @@ use hub_store::messages::{Change, NewDelivery, NewParts, Publication, Publish};
 
 use crate::config::{Batch, Outbound};
 
+/// The lane of all documents of whole messages at a sink. Such a one may be about any object, so it
+/// keeps its order against all others, those of other routes among them.
+const DOCUMENT_LANE: &str = "documents";
+/// A piece of a document that is made in parts ends with the record that fills it. Larger pieces
+/// take more memory when they are sent, smaller ones more rows. One record may be larger.
+const PIECE_BYTES: usize = 1024 * 1024;
+
 /// The outbound routes of one enterprise.
 pub(super) struct Publisher {
     pub(super) routes: Vec<Arc<Outbound>>,
@@ -96,8 +103,8 @@ impl Publisher {
         changes: &[&Change<'_>],
         findings: &mut Vec<Finding>,
     ) -> Option<NewParts> {
-        let mut bytes = Vec::new();
-        if self.encode(route, envelope, changes, &mut bytes, findings) == 0 {
+        let pieces = self.pieces(route, envelope, changes, findings);
+        if pieces.is_empty() {
             return None;
         }
         let (mut head, mut tail) = (Vec::new(), Vec::new());
@@ -108,9 +115,30 @@ impl Publisher {
             encoded_by: route.encoded_by,
             head,
             tail,
-            deliveries: deliveries(route, "", &route_lane(route), None).collect(),
-            pieces: vec![bytes],
+            deliveries: deliveries(route, "", DOCUMENT_LANE, None).collect(),
+            pieces,
         })
+    }
+
+    fn pieces(
+        &self,
+        route: &Outbound,
+        envelope: &Envelope,
+        changes: &[&Change<'_>],
+        findings: &mut Vec<Finding>,
+    ) -> Vec<Vec<u8>> {
+        let (mut pieces, mut bytes) = (Vec::new(), Vec::new());
+        for change in changes {
+            let change = std::slice::from_ref(change);
+            self.encode(route, envelope, change, &mut bytes, findings);
+            if bytes.len() >= PIECE_BYTES {
+                pieces.push(std::mem::take(&mut bytes));
+            }
+        }
+        if !bytes.is_empty() {
+            pieces.push(bytes);
+        }
+        pieces
     }
 }
 
@@ -142,12 +170,12 @@ impl Publish for Publisher {
                     }
                 }
                 Batch::Message if whole => {
-                    let (subject, lane) = (common_subject(&selected), route_lane(route));
+                    let subject = common_subject(&selected);
                     if let Some(bytes) = self.document(route, &envelope, &selected, findings) {
                         publication.deliveries.extend(deliveries(
                             route,
                             &subject,
-                            &lane,
+                            DOCUMENT_LANE,
                             Some(bytes),
                         ));
                     }
@@ -179,12 +207,6 @@ fn common_subject(changes: &[&Change<'_>]) -> String {
     } else {
         String::new()
     }
-}
-
-/// A document of a whole message may be about any object, so it keeps its order against all others
-/// of its route.
-fn route_lane(route: &Outbound) -> String {
-    format!("route:{}", route.name)
 }
 
 fn deliveries<'a>(
@@ -230,3 +252,6 @@ fn not_published(
     let reason = format!("route `{route}` cannot tell about {subject}: {reason}");
     Finding::warning("not_published", place, reason).in_field(field)
 }
+
+#[cfg(test)]
+mod tests;
