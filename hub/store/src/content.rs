@@ -84,6 +84,17 @@ impl ContentStore {
         self.root.join(&name[..2]).join(name)
     }
 
+    /// The first bytes of a stored file, at most `most` of them. Blocking.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn head(&self, hash: &Hash, most: usize) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        let file = self.files.open(&self.path(hash))?;
+        file.take(most as u64).read_to_end(&mut head)?;
+        Ok(head)
+    }
+
     /// Takes in a local file that nobody writes to any more. A large one gets a second name here
     /// rather than a copy, where the file system allows it. Blocking.
     ///

@@ -1,11 +1,10 @@
 //! Takes messages from a source: stages the content, claims it durably, and only then answers.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hub_core::{Arrival, Backoff, Body, IncomingMessage, Settlement, Source, SourceError};
-use hub_model::mapping::Decode;
 use hub_store::content::{ContentStore, MAX_INLINE_BYTES, Staged};
 use hub_store::messages::{Acceptance, NewMessage};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -158,20 +157,11 @@ impl Intake {
     async fn store(&self, message: IncomingMessage) -> Result<Acceptance, hub_store::StoreError> {
         let store = &self.hub.store;
         let unique = store.next_id().to_string();
-        let (content, head) = stage(
-            store.content(),
-            message.body,
-            unique,
-            self.route.decoder.is_some(),
-        )
-        .await?;
-        let own_key = || {
-            self.route
-                .decoder
-                .as_ref()
-                .and_then(|decoder: &Arc<dyn Decode>| decoder.business_key(&head))
+        let content = stage(store.content(), message.body, unique).await?;
+        let business_key = match message.business_key {
+            None => self.own_key(&content).await?,
+            key => key,
         };
-        let business_key = message.business_key.or_else(own_key);
         store
             .accept(NewMessage {
                 enterprise: self.entry.enterprise.clone(),
@@ -184,43 +174,37 @@ impl Intake {
             })
             .await
     }
+
+    /// The partner's own id, where the format has one: of what is stored, as what the partner gave
+    /// may change meanwhile.
+    async fn own_key(&self, content: &Staged) -> io::Result<Option<String>> {
+        let Some(decoder) = &self.route.decoder else {
+            return Ok(None);
+        };
+        if let Some(bytes) = &content.inline {
+            return Ok(decoder.business_key(&bytes[..bytes.len().min(HEAD_BYTES)]));
+        }
+        let (store, hash) = (self.hub.store.content().clone(), content.hash);
+        let head = blocking(move || store.head(&hash, HEAD_BYTES)).await?;
+        Ok(decoder.business_key(&head))
+    }
 }
 
-/// Puts a body where it is safe, and returns its first bytes if they are wanted.
-async fn stage(
-    content: &ContentStore,
-    body: Body,
-    unique: String,
-    want_head: bool,
-) -> io::Result<(Staged, Vec<u8>)> {
+/// Puts a body where it is safe.
+async fn stage(content: &ContentStore, body: Body, unique: String) -> io::Result<Staged> {
     let content = content.clone();
-    let head_len = if want_head { HEAD_BYTES } else { 0 };
     match body {
-        Body::Bytes(bytes) if bytes.len() <= MAX_INLINE_BYTES => {
-            let head = bytes[..bytes.len().min(head_len)].to_vec();
-            Ok((Staged::inline(bytes), head))
-        }
+        Body::Bytes(bytes) if bytes.len() <= MAX_INLINE_BYTES => Ok(Staged::inline(bytes)),
         Body::Bytes(bytes) => {
-            let head = bytes[..bytes.len().min(head_len)].to_vec();
             let staged = blocking(move || {
                 let mut staging = content.begin(&unique)?;
                 staging.write(&bytes)?;
                 staging.finish()
             });
-            Ok((staged.await?, head))
+            staged.await
         }
-        Body::File(path) => {
-            blocking(move || {
-                let staged = content.stage_file(&path, &unique)?;
-                let mut head = Vec::new();
-                std::fs::File::open(&path)?
-                    .take(head_len as u64)
-                    .read_to_end(&mut head)?;
-                Ok((staged, head))
-            })
-            .await
-        }
-        Body::Stream(stream) => stage_stream(content, stream, unique, head_len).await,
+        Body::File(path) => blocking(move || content.stage_file(&path, &unique)).await,
+        Body::Stream(stream) => stage_stream(content, stream, unique).await,
     }
 }
 
@@ -229,18 +213,14 @@ async fn stage_stream(
     content: ContentStore,
     mut stream: std::pin::Pin<Box<dyn AsyncRead + Send>>,
     unique: String,
-    head_len: usize,
-) -> io::Result<(Staged, Vec<u8>)> {
+) -> io::Result<Staged> {
     let mut staging = blocking(move || content.begin(&unique)).await?;
-    let mut head = Vec::new();
     loop {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         let mut limited = (&mut stream).take(PIECE_BYTES as u64);
         if limited.read_to_end(&mut piece).await? == 0 {
-            return Ok((blocking(move || staging.finish()).await?, head));
+            return blocking(move || staging.finish()).await;
         }
-        let missing = head_len.saturating_sub(head.len()).min(piece.len());
-        head.extend_from_slice(&piece[..missing]);
         staging = blocking(move || staging.write(&piece).map(|()| staging)).await?;
     }
 }
