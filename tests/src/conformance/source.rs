@@ -241,22 +241,35 @@ async fn a_cancelled_receive_loses_nothing(partner: &mut dyn Partner) {
     let mut source = partner.connect().await;
     for _ in 0..20 {
         // Polled once, which may begin something, and dropped.
-        let once = tokio::time::timeout(Duration::ZERO, source.receive()).await;
-        assert!(once.is_err(), "nothing was sent yet");
+        if let Ok(again) = tokio::time::timeout(Duration::ZERO, source.receive()).await {
+            settle_again(again.expect("source works")).await;
+        }
     }
     partner.send("cancelled.csv", b"1").await;
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    let arrival = loop {
+    let receipt = loop {
         assert!(tokio::time::Instant::now() < deadline, "nothing arrived");
-        match tokio::time::timeout(Duration::from_millis(1), source.receive()).await {
-            Err(_) => {}
-            Ok(arrival) => break arrival.expect("source works"),
+        let Ok(arrival) = tokio::time::timeout(Duration::from_millis(1), source.receive()).await
+        else {
+            continue;
+        };
+        let arrival = arrival.expect("source works");
+        if arrival.message.name == "cancelled.csv" {
+            break arrival.into_parts().1;
         }
+        settle_again(arrival).await;
     };
-    let (message, receipt) = arrival.into_parts();
-    assert_eq!(message.name, "cancelled.csv");
     receipt.settle(accepted()).await;
     assert_eq!(partner.told("cancelled.csv").await, Told::Yes);
+}
+
+/// Settles a message of an earlier law: where the connection ended before the last answer was
+/// through, its partner offers it again.
+async fn settle_again(arrival: Arrival) {
+    let (message, receipt) = arrival.into_parts();
+    let is_earlier = message.name.starts_with("order-");
+    assert!(is_earlier, "`{}` was not sent yet", message.name);
+    receipt.settle(accepted()).await;
 }
 
 async fn a_crash_before_the_commit_loses_nothing(partner: &mut dyn Partner) {
