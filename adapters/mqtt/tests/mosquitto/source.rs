@@ -73,6 +73,12 @@ impl Gateway {
 
 #[async_trait]
 impl Partner for Gateway {
+    /// The library writes a PUBACK after the receipt is settled; one that was not written when the
+    /// source is dropped is lost, and the broker offers the message again.
+    fn answers_may_be_lost(&self) -> bool {
+        true
+    }
+
     async fn connect(&mut self) -> Box<dyn Source> {
         self.try_connect().await.unwrap()
     }
