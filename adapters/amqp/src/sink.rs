@@ -118,9 +118,7 @@ impl Sink for AmqpSink {
         let published = self.publisher.publish(&address, properties, body).await;
         drop(room);
         published.map_err(|problem| self.error(problem))?;
-        Ok(Sent {
-            note: format!("confirmed, {address}"),
-        })
+        Ok(Sent::noted(format!("confirmed, {address}")))
     }
 }
 

@@ -121,6 +121,7 @@ impl AmqpSource {
             media_type: identity.media_type,
             business_key: identity.business_key,
             body: Body::Bytes(held.body.clone()),
+            reports: Vec::new(),
         };
         Arrival::new(
             message,

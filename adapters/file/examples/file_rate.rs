@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adapter_file::{FileSinkConfig, FileSourceConfig};
-use hub_core::files::OsFiles;
 use hub_core::{
-    AdapterContext, Content, MessageId, OutgoingMessage, Settlement, Shared, Sink, SinkConfig,
-    SourceConfig, SystemClock,
+    AdapterContext, Content, MessageId, OutgoingMessage, Settlement, Sink, SinkConfig, SourceConfig,
 };
 use tokio::task::JoinSet;
 
@@ -23,13 +21,11 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> Result<(), AnyError> {
     let base: PathBuf = std::env::args().nth(1).ok_or("expected a folder")?.into();
-    let context = AdapterContext {
-        name: "bench".to_owned(),
-        base_dir: base.join(format!("file_rate-{}", std::process::id())),
-        clock: Arc::new(SystemClock),
-        files: Arc::new(OsFiles),
-        shared: Shared::default(),
-    };
+    let context = AdapterContext::alone(
+        "bench",
+        "bench",
+        &base.join(format!("file_rate-{}", std::process::id())),
+    );
     let begin = Instant::now();
     send(&context).await?;
     report("files written and published", begin);

@@ -46,9 +46,7 @@ impl Sink for FileSink {
         let (id, content) = (message.message_id.to_string(), message.content.clone());
         let written = tokio::task::spawn_blocking(move || outbox.publish(&name, &id, &content));
         match written.await {
-            Ok(Ok(published)) => Ok(Sent {
-                note: note(&published),
-            }),
+            Ok(Ok(published)) => Ok(Sent::noted(note(&published))),
             Ok(Err(error)) => Err(self.failed(error)),
             Err(error) => Err(self.failed(std::io::Error::other(error).into())),
         }

@@ -231,6 +231,7 @@ impl FileSource {
                 ("modified".to_owned(), claimed.stat.modified.to_string()),
             ],
             media_type: None,
+            reports: Vec::new(),
             business_key: None,
             body: Body::File(claimed.path.clone()),
         };

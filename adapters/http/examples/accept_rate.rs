@@ -5,12 +5,10 @@
 //! --example accept_rate`. Linux only.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
 use adapter_http::{HttpSourceConfig, router};
-use hub_core::files::OsFiles;
-use hub_core::{AdapterContext, MessageId, Settlement, Shared, SourceConfig, SystemClock};
+use hub_core::{AdapterContext, MessageId, Settlement, SourceConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -56,13 +54,7 @@ fn main() -> Result<(), AnyError> {
 async fn serve(
     tell: std::sync::mpsc::Sender<(std::net::SocketAddr, String)>,
 ) -> Result<(), AnyError> {
-    let context = AdapterContext {
-        name: "bench".to_owned(),
-        base_dir: std::env::temp_dir(),
-        clock: Arc::new(SystemClock),
-        files: Arc::new(OsFiles),
-        shared: Shared::default(),
-    };
+    let context = AdapterContext::alone("bench", "bench", &std::env::temp_dir());
     let config: HttpSourceConfig = toml::from_str("bearer = ['file:accept_rate.token']")?;
     let mut source = config.connect(&context).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -110,6 +110,7 @@ impl Door {
             headers: kept(headers, &self.keep),
             media_type,
             business_key,
+            reports: Vec::new(),
             body,
         };
         let (answer, settled) = oneshot::channel();

@@ -147,12 +147,10 @@ impl HttpSink {
         let shown = plain(&body, LONGEST_ANSWER_SHOWN);
         let endpoint = self.endpoint.clone();
         match verdict(status.as_u16(), &self.accept_statuses) {
-            Verdict::Sent => Ok(Sent {
-                note: match location {
-                    Some(url) => format!("{status}, {}", plain(&url, LONGEST_ANSWER_SHOWN)),
-                    None => status.to_string(),
-                },
-            }),
+            Verdict::Sent => Ok(Sent::noted(match location {
+                Some(url) => format!("{status}, {}", plain(&url, LONGEST_ANSWER_SHOWN)),
+                None => status.to_string(),
+            })),
             Verdict::Unavailable => Err(SinkError::Unavailable {
                 endpoint,
                 reason: format!("it answered {status} {shown}")

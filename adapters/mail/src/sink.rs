@@ -77,9 +77,7 @@ impl Sink for MailSink {
             .progress
             .answered(message.message_id, &recipients, &answers);
         match verdict {
-            Verdict::Everyone => Ok(Sent {
-                note: note(&id, &recipients, &answers),
-            }),
+            Verdict::Everyone => Ok(Sent::noted(note(&id, &recipients, &answers))),
             Verdict::Later(reason) => Err(self.unavailable(reason, true)),
             Verdict::Refused(reason) => Err(self.refused(reason)),
         }

@@ -281,6 +281,7 @@ impl MailboxSource {
             media_type: Some(part.media_type.clone()),
             business_key: Some(part.key.clone()),
             body: Body::Bytes(part.content.clone()),
+            reports: Vec::new(),
         };
         let receipt = PartReceipt::new(uid, index, self.shared.clone());
         Arrival::new(message, Box::new(receipt))

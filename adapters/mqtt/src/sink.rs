@@ -133,7 +133,7 @@ impl Sink for MqttSink {
             }
             Err(problem) => return Err(self.error(problem, &topic)),
         };
-        Ok(Sent { note })
+        Ok(Sent::noted(note))
     }
 }
 

@@ -104,6 +104,7 @@ impl MqttSource {
             media_type: media_type(publish),
             business_key: Some(held.key.clone()),
             body: Body::Bytes(publish.payload.clone()),
+            reports: Vec::new(),
         };
         Arrival::new(
             message,

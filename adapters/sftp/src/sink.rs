@@ -41,7 +41,7 @@ impl Sink for SftpSink {
             .pool
             .run(move |session, wanted| Ok(outbox.put(session, wanted, &upload)));
         match put.await {
-            Ok(Ok(put)) => Ok(Sent { note: note(&put) }),
+            Ok(Ok(put)) => Ok(Sent::noted(note(&put))),
             Ok(Err(NotPut::Server(failure))) | Err(failure) => {
                 Err(unavailable(&self.endpoint, &failure))
             }

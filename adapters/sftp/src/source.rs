@@ -203,6 +203,7 @@ impl SftpSource {
                 ("modified".to_owned(), modified(opened.stat)),
             ],
             media_type: None,
+            reports: Vec::new(),
             business_key: None,
             body: opened.body,
         };

@@ -68,7 +68,7 @@ impl Sink for SmsSink {
         if self.carriers.are_several() {
             note = format!("{note}; {}", carrier.name);
         }
-        Ok(Sent { note })
+        Ok(Sent::noted(note))
     }
 }
 

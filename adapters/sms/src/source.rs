@@ -66,6 +66,7 @@ impl SmsSource {
             media_type: Some("application/json".to_owned()),
             business_key: Some(business_key),
             body: Body::Bytes(incoming.body.into()),
+            reports: Vec::new(),
         };
         let receipt = SmsReceipt {
             account: self.account.clone(),

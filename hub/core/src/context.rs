@@ -2,17 +2,19 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Clock;
-use crate::files::Files;
+use crate::files::{Files, OsFiles};
+use crate::{Clock, MemoryState, Meter, StateStore, SystemClock};
 
 /// What a source or sink may use of the hub it runs in.
 #[derive(Clone)]
 pub struct AdapterContext {
     /// The endpoint's name in the configuration.
     pub name: String,
+    /// The enterprise whose endpoint it is.
+    pub enterprise: String,
     /// Relative paths in the configuration are relative to this folder.
     pub base_dir: PathBuf,
     /// The time.
@@ -21,12 +23,32 @@ pub struct AdapterContext {
     pub files: Arc<dyn Files>,
     /// Things that adapters of one kind share, such as the hub's HTTP listener.
     pub shared: Shared,
+    /// What the enterprise's endpoints remember over a restart.
+    pub state: Arc<dyn StateStore>,
+    /// What the adapter counts of itself.
+    pub meter: Meter,
 }
 
 impl AdapterContext {
+    /// A context outside a hub, on the system's clock and files, that forgets its state: to check a
+    /// configuration, and for tests.
+    #[must_use]
+    pub fn alone(name: &str, enterprise: &str, base_dir: &Path) -> Self {
+        Self {
+            name: name.to_owned(),
+            enterprise: enterprise.to_owned(),
+            base_dir: base_dir.to_owned(),
+            clock: Arc::new(SystemClock),
+            files: Arc::new(OsFiles),
+            shared: Shared::default(),
+            state: Arc::new(MemoryState::default()),
+            meter: Meter::new(enterprise, name),
+        }
+    }
+
     /// A configured path, made absolute.
     #[must_use]
-    pub fn path(&self, configured: &std::path::Path) -> PathBuf {
+    pub fn path(&self, configured: &Path) -> PathBuf {
         self.base_dir.join(configured)
     }
 }

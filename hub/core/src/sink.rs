@@ -30,7 +30,8 @@ pub struct OutgoingMessage {
     pub media_type: String,
     /// Usual file extension of the body, without the dot.
     pub extension: String,
-    /// Further headers.
+    /// Further headers: of a message that is passed on, those it came with; of an answer, those that
+    /// say where to (`reply-to`) and to what (`correlation-id`).
     pub headers: Headers,
     /// The body.
     pub content: Content,
@@ -41,6 +42,21 @@ pub struct OutgoingMessage {
 pub struct Sent {
     /// What to show an operator: the file's name, the server's answer.
     pub note: String,
+    /// The partner's own names for what it took, by which it may report on it later
+    /// ([`DeliveryReport`](crate::DeliveryReport)): the ids that an SMS centre gave to each part, the
+    /// number of a job. Unique within the enterprise, so the account is a part of them.
+    pub references: Vec<String>,
+}
+
+impl Sent {
+    /// Taken; nothing more will be said about it.
+    #[must_use]
+    pub fn noted(note: impl Into<String>) -> Self {
+        Self {
+            note: note.into(),
+            references: Vec::new(),
+        }
+    }
 }
 
 /// Sending half of a channel adapter.

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 
-use crate::MessageId;
+use crate::{DeliveryReport, MessageId};
 
 /// Header names (lower case) and values, in the order they came.
 pub type Headers = Vec<(String, String)>;
 
 /// A message as a partner sent it.
+#[derive(Default)]
 pub struct IncomingMessage {
     /// File name, or what the transport calls the message; empty if nothing.
     pub name: String,
@@ -24,6 +25,8 @@ pub struct IncomingMessage {
     /// The partner's own id of the message, if the transport carries one (`Idempotency-Key`,
     /// AMQP message-id). With enterprise and source it is the message's identity.
     pub business_key: Option<String>,
+    /// What it says about earlier deliveries: the hub shows it on them.
+    pub reports: Vec<DeliveryReport>,
     /// The bytes.
     pub body: Body,
 }
@@ -38,6 +41,12 @@ pub enum Body {
     /// Still coming. An error of the stream means that the message is not complete and must not
     /// be accepted.
     Stream(Pin<Box<dyn AsyncRead + Send>>),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
 }
 
 /// One message taken from a source, and the duty to settle it.
@@ -59,16 +68,7 @@ impl Arrival {
 
     /// Takes the message and the receipt apart, so that the body can be consumed first.
     pub fn into_parts(mut self) -> (IncomingMessage, UnsettledReceipt) {
-        let message = std::mem::replace(
-            &mut self.message,
-            IncomingMessage {
-                name: String::new(),
-                headers: Vec::new(),
-                media_type: None,
-                business_key: None,
-                body: Body::Bytes(Bytes::new()),
-            },
-        );
+        let message = std::mem::take(&mut self.message);
         (message, UnsettledReceipt(self.receipt.take()))
     }
 }

@@ -203,11 +203,8 @@ mod tests {
         let connect = async |name: &str, config: &str| {
             let config: HttpSourceConfig = toml::from_str(config).unwrap();
             let context = AdapterContext {
-                name: name.to_owned(),
-                base_dir: folder.path().to_owned(),
-                clock: Arc::new(SystemClock),
-                files: Arc::new(OsFiles),
                 shared: shared.clone(),
+                ..AdapterContext::alone(name, "north", folder.path())
             };
             config.connect(&context).await
         };

@@ -6,10 +6,12 @@
 
 pub mod content;
 pub mod db;
+mod endpoint_state;
 mod error;
 pub mod estate;
 pub mod messages;
 mod schema;
 pub mod sqlite;
 
+pub use endpoint_state::EndpointState;
 pub use error::StoreError;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hub_core::files::Files;
-use hub_core::{AdapterContext, ManualClock, MessageId, Settlement, Shared};
+use hub_core::{AdapterContext, ManualClock, MessageId, Settlement};
 
 pub use sink::{Receiver, Taken, message, sink};
 pub use source::{Partner, Server, Settle, Told, open, read, receive, source, source_of_a_server};
@@ -28,11 +28,9 @@ const QUICKLY: Duration = Duration::from_secs(10);
 pub fn context(name: &str, base_dir: &Path, files: Arc<dyn Files>) -> AdapterContext {
     let now = "2026-03-29T00:15:00Z".parse().expect("is a time");
     AdapterContext {
-        name: name.to_owned(),
-        base_dir: base_dir.to_owned(),
         clock: Arc::new(ManualClock::at(now)),
         files,
-        shared: Shared::default(),
+        ..AdapterContext::alone(name, "north", base_dir)
     }
 }
 

@@ -1,12 +1,10 @@
 //! `meterhub check`: is the configuration right, and with `--connect`, does every endpoint answer?
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use hub_core::files::OsFiles;
-use hub_core::{AdapterContext, Shared, SystemClock};
+use hub_core::{AdapterContext, Shared};
 use serde_json::{Value, json};
 
 use super::output::{self, Paint, count, paint};
@@ -69,15 +67,12 @@ fn invalid(common: &Common, errors: &ConfigErrors) -> Exit {
 fn try_all(config: &Config) -> std::io::Result<Vec<Tried>> {
     let runtime = tokio::runtime::Runtime::new()?;
     let shared = Shared::default();
-    let context = |name: &str| AdapterContext {
-        name: name.to_owned(),
-        base_dir: config.dir.clone(),
-        clock: Arc::new(SystemClock),
-        files: Arc::new(OsFiles),
+    let context = |name: &str, enterprise: &str| AdapterContext {
         shared: shared.clone(),
+        ..AdapterContext::alone(name, enterprise, &config.dir)
     };
     let sources = config.sources.values().map(|source| {
-        let (source, context) = (source.clone(), context(&source.name));
+        let (source, context) = (source.clone(), context(&source.name, &source.enterprise));
         tried(
             format!("source `{}`", source.name),
             source.kind.clone(),
@@ -91,7 +86,7 @@ fn try_all(config: &Config) -> std::io::Result<Vec<Tried>> {
         )
     });
     let sinks = config.sinks.values().map(|sink| {
-        let (sink, context) = (sink.clone(), context(&sink.name));
+        let (sink, context) = (sink.clone(), context(&sink.name, &sink.enterprise));
         tried(
             format!("sink `{}`", sink.name),
             sink.kind.clone(),

@@ -31,12 +31,9 @@ const RECONNECT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_s
 /// Delivers to an endpoint until the engine stops.
 pub(super) async fn run(hub: Hub, entry: SinkEntry) {
     let mut failures = 0;
+    let context = hub.adapter_context(&entry.name, &entry.enterprise);
     let sink: Arc<dyn Sink> = loop {
-        match entry
-            .adapter
-            .connect(&hub.adapter_context(&entry.name))
-            .await
-        {
+        match entry.adapter.connect(&context).await {
             Ok(sink) => break sink.into(),
             Err(problem) => {
                 failures += 1;

@@ -36,7 +36,7 @@ pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Inbound) {
     });
     let mut failures = 0;
     loop {
-        let context = hub.adapter_context(&intake.entry.name);
+        let context = hub.adapter_context(&intake.entry.name, &intake.entry.enterprise);
         let problem = match intake.entry.adapter.connect(&context).await {
             Ok(source) => {
                 failures = 0;

@@ -25,10 +25,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hub_core::files::Files;
-use hub_core::{AdapterContext, Clock, Shared};
-use hub_store::StoreError;
+use hub_core::{AdapterContext, Clock, Meter, Shared};
 use hub_store::estate::{EnterpriseId, enterprise};
 use hub_store::messages::{Store, WaitingWork};
+use hub_store::{EndpointState, StoreError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -70,13 +70,16 @@ struct Hub {
 }
 
 impl Hub {
-    fn adapter_context(&self, name: &str) -> AdapterContext {
+    fn adapter_context(&self, name: &str, enterprise: &str) -> AdapterContext {
         AdapterContext {
             name: name.to_owned(),
+            enterprise: enterprise.to_owned(),
             base_dir: self.config.dir.clone(),
             clock: Arc::clone(&self.surroundings.clock),
             files: Arc::clone(&self.surroundings.files),
             shared: self.surroundings.shared.clone(),
+            state: Arc::new(EndpointState::of(self.store.db(), enterprise)),
+            meter: Meter::new(enterprise, name),
         }
     }
 

@@ -304,7 +304,7 @@ mod tests {
             panic!("{outcome:?}");
         };
         assert!(counts && note.contains("`archive`") && note.contains("given up"));
-        let sent = Ok(Sent { note: "ok".into() });
+        let sent = Ok(Sent::noted("ok"));
         let sent = within(LONGEST_ATTEMPT, "archive", std::future::ready(sent)).await;
         assert_eq!(sent.unwrap(), "ok");
     }

@@ -7,12 +7,13 @@ use rusqlite::Connection;
 use crate::StoreError;
 
 /// Migrations in order; the position (from 1) is the schema version. Never change a released one.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("0001_messages.sql"),
     include_str!("0002_estate.sql"),
     include_str!("0003_decoded_by.sql"),
     include_str!("0004_encoded_by.sql"),
     include_str!("0005_documents.sql"),
+    include_str!("0006_endpoints.sql"),
 ];
 
 /// Brings a SQLite database to the newest version, each step in a transaction of its own.
