@@ -5,11 +5,13 @@
 //! into parts that stand on their own is offered as [`Segments`], so that all cores can decode it
 //! and a restart can go on from the last part that was applied.
 
+mod answer;
 mod write;
 
 use std::io::{self, Read};
 
 use crate::{Finding, Instant, Place, ReadingBlock, Record, RecordKind, Zone};
+pub use answer::{Answer, Outcome, Told, Verdict};
 pub use write::{Loss, write_record};
 
 /// Bytes to decode, as often as one likes and from any place.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hub_model::Zone;
-use hub_model::mapping::{Decode, Encode};
-use mapping_cim::{CimEncoder, CimNamespace};
+use hub_model::mapping::{Answer, Decode, Encode};
+use mapping_cim::{CimAnswer, CimEncoder, CimNamespace};
 use mapping_tabular::{Mapping, MappingError};
 use sha2::{Digest, Sha256};
 
@@ -20,9 +20,11 @@ pub fn formats() -> Formats {
     Formats::default()
         .reads("cim", mapping_cim::CimDecoder::new)
         .writes("cim", || CimEncoder::new(CimNamespace::Year2011))
+        .tells("cim", CimAnswer::new(CimNamespace::Year2011))
         .reads("espi", mapping_espi::EspiDecoder::new)
         .reads("json", |_| mapping_json::JsonDecoder::new())
         .writes("json", mapping_json::JsonEncoder::new)
+        .tells("json", mapping_json::JsonAnswer)
         .reads_table("csv", mapping_csv::CsvDecoder::new)
         .writes_table("csv", mapping_csv::CsvEncoder::new)
         .reads_table("xlsx", mapping_xlsx::XlsxDecoder::new)
@@ -116,10 +118,17 @@ pub struct Format {
     /// Whether a mapping file describes it.
     pub needs_mapping: bool,
     decoder: Option<Make<dyn Decode>>,
+    answer: Option<Arc<dyn Answer>>,
     encoder: Option<Make<dyn Encode>>,
 }
 
 impl Format {
+    /// What writes its answers; `None` if it has none.
+    #[must_use]
+    pub fn answers(&self) -> Option<Arc<dyn Answer>> {
+        self.answer.clone()
+    }
+
     /// Makes what reads it; `None` if it cannot be read.
     ///
     /// # Errors
@@ -158,6 +167,19 @@ impl Formats {
     pub fn writable(&self) -> impl Iterator<Item = &'static str> + '_ {
         let writable = |(_, format): &(&&str, &Format)| format.encoder.is_some();
         self.0.iter().filter(writable).map(|(name, _)| *name)
+    }
+
+    /// Names of the formats that have answers.
+    pub fn answering(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let answering = |(_, format): &(&&str, &Format)| format.answer.is_some();
+        self.0.iter().filter(answering).map(|(name, _)| *name)
+    }
+
+    /// Adds the answers of a format: what tells a sender what became of its message.
+    #[must_use]
+    pub fn tells(mut self, name: &'static str, answer: impl Answer + 'static) -> Self {
+        self.0.entry(name).or_default().answer = Some(Arc::new(answer));
+        self
     }
 
     /// Adds a format that is read without a mapping file.

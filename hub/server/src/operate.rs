@@ -1,6 +1,8 @@
 //! What operators see of messages, deliveries and readings: as JSON for programs.
 
-use hub_store::messages::{DeliveryView, FindingView, MessageView, TraceView};
+use hub_store::messages::{
+    DeliveryView, FindingView, MessageView, ReportView, ThreadView, TraceView,
+};
 use serde_json::{Value, json};
 
 /// A message as JSON.
@@ -30,7 +32,7 @@ pub fn message_json(message: &MessageView) -> Value {
 #[must_use]
 pub fn finding_json(finding: &FindingView) -> Value {
     json!({
-        "severity": finding.severity,
+        "severity": finding.severity.as_str(),
         "code": finding.code,
         "offset": finding.offset,
         "line": finding.line,
@@ -56,6 +58,34 @@ pub fn delivery_json(delivery: &DeliveryView) -> Value {
         "created": delivery.created.to_string(),
         "finished": delivery.finished.map(|at| at.to_string()),
         "note": delivery.note,
+    })
+}
+
+/// What a partner said of a delivery, as JSON.
+#[must_use]
+pub fn report_json(report: &ReportView) -> Value {
+    let said = report.said.as_ref();
+    json!({
+        "delivery_id": report.delivery.to_string(),
+        "message_id": report.message.to_string(),
+        "endpoint": report.endpoint,
+        "reference": report.reference,
+        "at": said.map(|said| said.at.to_string()),
+        "outcome": said.map(|said| said.outcome.as_str()),
+        "note": said.map(|said| &said.note),
+        "reported_by": said.map(|said| said.by.to_string()),
+    })
+}
+
+/// One thing that happened in a message's thread, as JSON.
+#[must_use]
+pub fn thread_json(view: &ThreadView) -> Value {
+    json!({
+        "at": view.at.to_string(),
+        "message_id": view.message.to_string(),
+        "delivery_id": view.delivery.map(|id| id.to_string()),
+        "subject": view.subject,
+        "what": view.what,
     })
 }
 

@@ -6,7 +6,7 @@ mod writer;
 use hub_model::mapping::{Encode, Envelope, Inexpressible};
 use hub_model::{Record, RecordKind};
 
-use writer::Writer;
+pub(crate) use writer::Writer;
 
 /// The namespace of the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,7 @@
 //! the answer to a message. Offsets in documents that are not UTF-8 count the bytes of the text as
 //! UTF-8, and such documents are not cut.
 
+mod answer;
 mod business_key;
 pub mod codes;
 mod decode;
@@ -35,5 +36,6 @@ mod text;
 mod wire;
 mod xml;
 
+pub use answer::CimAnswer;
 pub use decode::CimDecoder;
 pub use encode::{CimEncoder, CimNamespace};

@@ -12,6 +12,7 @@
 
 #![warn(missing_docs)]
 
+mod answer;
 mod decode;
 mod encode;
 mod from_wire;
@@ -23,6 +24,7 @@ mod segment;
 mod to_wire;
 mod wire;
 
+pub use answer::JsonAnswer;
 pub use decode::JsonDecoder;
 pub use encode::JsonEncoder;
 pub use schema::record_schema;

@@ -57,6 +57,7 @@ impl Publish for Parts {
             subject: String::new(),
             media_type: "application/json".into(),
             extension: "json".into(),
+            headers: Vec::new(),
             body: None,
         };
         let part = |change: &Change<'_>| NewParts {
@@ -87,6 +88,7 @@ async fn leave_half_done(store: &Store, decoded_by: i64, encoded_by: i64) -> Mes
         headers: Vec::new(),
         media_type: None,
         business_key: Some("half".into()),
+        reports: Vec::new(),
         content: Staged::inline(Bytes::from_static(FILE.as_bytes())),
     };
     let Acceptance::Accepted(id) = store.accept(message).await.unwrap() else {

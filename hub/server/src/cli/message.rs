@@ -1,20 +1,16 @@
 //! `meterhub message`: what came in, and what became of it.
 
+mod show;
+
 use hub_core::MessageId;
 use hub_store::StoreError;
 use hub_store::messages::{MessageFilter, MessageState, MessageView, Store};
 use serde_json::{Value, json};
 
-use super::output::{
-    self, Paint, fitting_table, hanging, line_width, milliseconds, paint, say, seconds, table,
-    thousands,
-};
+use super::output::{self, say, seconds, table, thousands};
 use super::store::{operator, unknown, with_store};
 use super::{Common, Exit};
-use crate::operate::{delivery_json, finding_json, message_json, trace_json};
-
-/// Rows of each kind shown of one message; more would scroll away.
-const MAX_SHOWN: usize = 200;
+use crate::operate::message_json;
 
 /// What to do with messages.
 #[derive(Debug, clap::Subcommand)]
@@ -85,7 +81,7 @@ pub(crate) fn run(command: &Command, common: &Common) -> Exit {
             list(common, &messages, more);
             Ok(Exit::Done)
         }
-        Command::Show { id } => show(common, &store, *id).await,
+        Command::Show { id } => show::show(common, &store, *id).await,
         Command::Replay { id, reason } => replay(common, &store, *id, reason).await,
     })
 }
@@ -135,113 +131,6 @@ fn name(message: &MessageView) -> &str {
     match message.name.as_str() {
         "" => "-",
         name => name,
-    }
-}
-
-async fn show(common: &Common, store: &Store, id: MessageId) -> Result<Exit, StoreError> {
-    let Some(message) = store.message(id).await? else {
-        return Ok(not_found(common, id));
-    };
-    let findings = store.findings(id, MAX_SHOWN).await?;
-    let deliveries = store.deliveries_of(id, MAX_SHOWN).await?;
-    let trace = store.trace(id, MAX_SHOWN).await?;
-    if common.json {
-        let mut all = message_json(&message);
-        all["findings_list"] = findings.iter().map(finding_json).collect();
-        all["deliveries"] = deliveries.iter().map(delivery_json).collect();
-        all["trace"] = trace.iter().map(trace_json).collect();
-        say(&all.to_string());
-        return Ok(Exit::Done);
-    }
-    describe(&message);
-    if !findings.is_empty() {
-        say(&format!("\n{}", paint("Findings", Paint::Bold)));
-        for finding in &findings {
-            say(&format!("  {}", finding_line(&finding_json(finding))));
-        }
-        if message.findings > findings.len() as u64 {
-            say(&format!(
-                "  … and {} more",
-                thousands(message.findings - findings.len() as u64)
-            ));
-        }
-    }
-    if !deliveries.is_empty() {
-        say(&format!("\n{}", paint("Deliveries", Paint::Bold)));
-        let rows: Vec<_> = deliveries
-            .iter()
-            .map(|d| {
-                let note = d.note.clone().unwrap_or_default();
-                vec![
-                    d.id.to_string(),
-                    d.endpoint.clone(),
-                    d.state.as_str().into(),
-                    d.attempts.to_string(),
-                    d.subject.clone(),
-                    note,
-                ]
-            })
-            .collect();
-        let head = ["DELIVERY", "SINK", "STATE", "ATTEMPTS", "SUBJECT", "NOTE"];
-        say(&fitting_table(&head, &rows, line_width()));
-    }
-    say(&format!("\n{}", paint("Trace", Paint::Bold)));
-    for row in &trace {
-        let delivery = row.delivery.map(|id| format!(" {id}")).unwrap_or_default();
-        let note = row
-            .note
-            .as_deref()
-            .map(|note| format!(": {note}"))
-            .unwrap_or_default();
-        let start = format!("  {}  ", milliseconds(row.at));
-        let text = format!("{}{delivery}{note}", row.step.as_str());
-        say(&hanging(&start, &text, line_width()));
-    }
-    Ok(Exit::Done)
-}
-
-fn describe(message: &MessageView) {
-    let mut lines = vec![
-        ("Message", message.id.to_string()),
-        ("State", message.state.as_str().to_owned()),
-        ("Name", name(message).to_owned()),
-        (
-            "From",
-            format!(
-                "source `{}` of enterprise `{}`",
-                message.source, message.enterprise
-            ),
-        ),
-        ("Received", message.received.to_string()),
-        (
-            "Content",
-            format!(
-                "{} bytes, SHA-256 {}",
-                thousands(message.size),
-                message.content_sha256
-            ),
-        ),
-    ];
-    if let Some(key) = &message.business_key {
-        lines.push(("Partner's id", key.clone()));
-    }
-    let records = format!(
-        "{} applied, {} rejected",
-        thousands(message.applied),
-        thousands(message.rejected)
-    );
-    lines.push((
-        "Records",
-        format!("{}: {records}", thousands(message.records)),
-    ));
-    if message.run > 1 {
-        lines.push(("Run", message.run.to_string()));
-    }
-    for (title, text) in lines {
-        say(&format!(
-            "{} {text}",
-            paint(&format!("{title:<13}"), Paint::Bold)
-        ));
     }
 }
 

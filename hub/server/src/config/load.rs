@@ -12,7 +12,7 @@ use super::mappings::Mappings;
 use super::problem::{ConfigErrors, Location, Problem};
 use super::suggest::{did_you_mean, expected};
 use super::tables::{EnterpriseTable, HubTable, SinkTable, SourceTable, Word};
-use super::{Config, Enterprise, HubConfig, SinkEntry, SourceEntry};
+use super::{Config, Enterprise, FallOver, HubConfig, SinkEntry, SourceEntry, fall_over};
 use super::{adapter, mask, order, overlap, routes};
 use crate::formats::Formats;
 
@@ -93,6 +93,7 @@ impl<'l> Loader<'l> {
         config.outbound = self.each(&sections.outbound, |l, s| routes::outbound(l, s, &config));
         routes::one_per_source(self);
         overlap::file_sources(self);
+        fall_over::check(self, &config);
         order::mixed_batches(self, &config);
         // With errors about, what looks unused is often a slip in the name that would use it.
         if self.problems.iter().all(|problem| problem.warning) {
@@ -183,6 +184,9 @@ impl<'l> Loader<'l> {
         let table = table?;
         let known = self.known_enterprise(section, &table.enterprise);
         let parallel = self.parallel(section, &table);
+        if let Some(fall_over) = &table.fall_over {
+            self.refer(section, "sink", &fall_over.to, &self.sections.sinks);
+        }
         let adapter = adapter?;
         known.then(|| SinkEntry {
             name: section.name.clone(),
@@ -194,6 +198,10 @@ impl<'l> Loader<'l> {
             rate: table.rate,
             parallel,
             when_parked: table.when_parked,
+            fall_over: table.fall_over.map(|fall_over| FallOver {
+                to: fall_over.to.into_inner(),
+                after_seconds: fall_over.after_seconds,
+            }),
         })
     }
 

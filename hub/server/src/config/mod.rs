@@ -6,7 +6,9 @@
 //! - What comes out is ready to run: decoders, encoders and filters are built, references resolved.
 
 mod adapter;
+mod answers;
 mod document;
+mod fall_over;
 mod fields;
 mod filter;
 mod load;
@@ -32,7 +34,7 @@ use hub_core::{
 };
 use hub_domain::EventKind;
 use hub_model::Zone;
-use hub_model::mapping::{Decode, Encode};
+use hub_model::mapping::{Answer, Decode, Encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -118,6 +120,39 @@ pub struct SinkEntry {
     pub parallel: usize,
     /// What the rest of a lane does when its head is parked.
     pub when_parked: WhenParked,
+    /// Where deliveries go that it does not take.
+    pub fall_over: Option<FallOver>,
+}
+
+/// Where deliveries go that a sink refuses, gives up, or does not take in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FallOver {
+    /// Another sink of the same enterprise.
+    pub to: String,
+    /// How long after it was made a delivery waits for its own sink; `None`: for ever.
+    pub after_seconds: Option<u64>,
+}
+
+/// How senders are told what became of their messages.
+#[derive(Clone)]
+pub struct Answering {
+    /// The sink that gets the answers.
+    pub to: String,
+    /// What writes them.
+    pub writer: Arc<dyn Answer>,
+    /// Which messages are answered.
+    pub when: AnswerWhen,
+}
+
+/// Which messages are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerWhen {
+    /// All.
+    #[default]
+    Always,
+    /// Those that had findings, and those that are invalid.
+    Findings,
 }
 
 /// An inbound route.
@@ -139,6 +174,8 @@ pub struct Inbound {
     pub max_rejects: u64,
     /// What happens with readings and events of unknown devices.
     pub unknown_devices: UnknownDevices,
+    /// How its senders are told what became of their messages, if they are.
+    pub answer: Option<Answering>,
     /// Sinks that get the content; only without a decoder.
     pub to: Vec<String>,
 }

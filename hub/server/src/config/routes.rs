@@ -13,7 +13,7 @@ use super::mappings;
 use super::problem::{Problem, SourceText};
 use super::suggest::{did_you_mean, expected, proposal};
 use super::tables::{InboundTable, OutboundTable, Word};
-use super::{Config, Filter, Inbound, Outbound, adapter, fields};
+use super::{Config, Filter, Inbound, Outbound, adapter, answers, fields};
 use crate::formats::{Format, FormatError, Setup};
 
 /// The format that is none: content is passed on as it is.
@@ -35,7 +35,10 @@ pub(super) fn inbound<'l>(
     let (decoder, decoded_by) = match table.format.get_ref().as_str() {
         OPAQUE => {
             no_mapping(loader, section, &table.format, table.mapping.as_ref());
-            sinks(loader, section, &table.to, enterprise, config);
+            // `to = []` says so: what comes is kept and shown, and goes nowhere.
+            if !table.to.is_empty() || section.entry("to").is_none() {
+                sinks(loader, section, &table.to, enterprise, config);
+            }
             (None, Setup::new(zone, None).decoder_fingerprint(OPAQUE))
         }
         _ => {
@@ -44,6 +47,9 @@ pub(super) fn inbound<'l>(
         }
     };
     let max_rejects = max_rejects(loader, section, &table);
+    let answer = table
+        .answer
+        .and_then(|answer| answers::answering(loader, section, answer, enterprise, config));
     (known && source.is_some()).then(|| Inbound {
         name: section.name.clone(),
         from: table.from.into_inner(),
@@ -53,6 +59,7 @@ pub(super) fn inbound<'l>(
         reject: table.reject,
         max_rejects,
         unknown_devices: table.unknown_devices,
+        answer,
         to: table.to.into_iter().map(Word::into_inner).collect(),
     })
 }
@@ -209,7 +216,7 @@ fn filter(
 }
 
 /// Checks the sinks of a route: they exist, belong to its enterprise, and none stands twice.
-fn sinks<'l>(
+pub(super) fn sinks<'l>(
     loader: &mut Loader<'l>,
     section: &Section<'l>,
     to: &[Word],

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Batch, Reject, UnknownDevices, WhenParked};
+use super::{AnswerWhen, Batch, Reject, UnknownDevices, WhenParked};
 
 /// A word that is checked later and must keep its place in the file.
 pub(crate) type Word = Spanned<String>;
@@ -64,9 +64,41 @@ pub(crate) struct SinkTable {
     #[serde(default)]
     #[schemars(with = "Option<u16>", range(min = 1, max = 1024))]
     pub(crate) parallel: Option<Spanned<i64>>,
+    /// Where deliveries go that this sink refuses, gives up, or does not take in time.
+    #[serde(default)]
+    pub(crate) fall_over: Option<FallOverTable>,
     /// What the rest of a lane does when its head is parked.
     #[serde(default)]
     pub(crate) when_parked: WhenParked,
+}
+
+/// Another sink of the same enterprise that gets what this one does not take: the same body, under
+/// the same message id. What fell over keeps no order with what did not.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FallOverTable {
+    /// The other sink. It may have a `fall_over` of its own.
+    #[schemars(with = "String", example = &"sms-gateway")]
+    pub(crate) to: Word,
+    /// Seconds after it was made until a delivery that only waits, because the sink does not answer,
+    /// goes elsewhere. Default: it waits; only what is refused or given up falls over.
+    #[serde(default)]
+    pub(crate) after_seconds: Option<u64>,
+}
+
+/// Tells the sender what became of a message, once it is done.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnswerTable {
+    /// The sink that gets the answer. Its `reply-to` and `correlation-id` are the message's.
+    #[schemars(with = "String", example = &"mdm-replies")]
+    pub(crate) to: Word,
+    /// The format of the answer: `cim` (IEC 61968-100 `ResponseMessage`) or `json`.
+    #[schemars(with = "String", example = &"cim")]
+    pub(crate) format: Word,
+    /// Which messages are answered.
+    #[serde(default)]
+    pub(crate) when: AnswerWhen,
 }
 
 /// What the messages of a source become.
@@ -93,7 +125,10 @@ pub(crate) struct InboundTable {
     #[serde(default)]
     #[schemars(with = "Option<u64>")]
     pub(crate) max_rejects: Option<Spanned<i64>>,
-    /// For `opaque`: the sinks that get the content.
+    /// Tells the sender what became of each message.
+    #[serde(default)]
+    pub(crate) answer: Option<AnswerTable>,
+    /// For `opaque`: the sinks that get the content. `[]`: it is only kept and shown.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(crate) to: Vec<Word>,

@@ -233,12 +233,14 @@ mod tests {
             due: Instant::EPOCH,
             created: Instant::EPOCH,
             is_head: true,
+            headers: Vec::new(),
             body: DeliveryBody::Bytes(bytes::Bytes::new()),
         };
         Report {
             delivery,
             outcome: DeliveryOutcome::Delivered {
                 note: String::new(),
+                references: Vec::new(),
             },
             health: EndpointHealth::Answered,
         }

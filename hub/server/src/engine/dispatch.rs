@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::book::{Book, Report};
+use super::fall_over::{instead, is_overdue};
 use super::intake::random;
 use super::lanes::Lanes;
 use super::send::{EndpointHealth, attempt, forget, judge};
@@ -250,7 +251,10 @@ impl Dispatcher {
             let allowed = match state {
                 CircuitState::Closed => self.entry.parallel.max(1),
                 CircuitState::Probing => 1,
-                CircuitState::OpenUntil(until) => return until_or_poll(now, Some(until)),
+                CircuitState::OpenUntil(until) => {
+                    self.hand_over(now);
+                    return until_or_poll(now, Some(until));
+                }
             };
             if self.attempts.len() >= allowed {
                 return IDLE_POLL;
@@ -266,6 +270,25 @@ impl Dispatcher {
         }
     }
 
+    /// The endpoint is down: what has waited for too long goes elsewhere without another attempt.
+    fn hand_over(&mut self, now: Instant) {
+        let Some(fall_over) = &self.entry.fall_over else {
+            return;
+        };
+        while let Some(delivery) = self.lanes.take_if(|head| is_overdue(fall_over, head, now)) {
+            let note = format!("`{}` does not answer", self.entry.name);
+            let outcome = DeliveryOutcome::FellOver {
+                note,
+                to: fall_over.to.clone(),
+            };
+            self.book.ended(Report {
+                delivery,
+                outcome,
+                health: EndpointHealth::Unknown,
+            });
+        }
+    }
+
     fn start(&mut self, delivery: PendingDelivery, is_probe: bool) {
         if is_probe {
             self.circuit.probe();
@@ -273,10 +296,12 @@ impl Dispatcher {
         self.book.begun(delivery.id, delivery.message_id);
         let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
         let (name, clock) = (self.entry.name.clone(), self.clock);
+        let fall_over = self.entry.fall_over.clone();
         self.attempts.spawn(async move {
             let result = attempt(&hub, &name, &sink, &delivery).await;
             let now = clock.now();
             let (outcome, health) = judge(result, &delivery, policy, is_probe, now, random());
+            let outcome = instead(outcome, fall_over.as_ref(), &delivery, now);
             Report {
                 delivery,
                 outcome,
@@ -303,6 +328,11 @@ impl Dispatcher {
         }
         match report.outcome {
             DeliveryOutcome::Delivered { .. } => self.next_of_lane(&delivery).await,
+            DeliveryOutcome::FellOver { note, to } => {
+                warn!(sink = %self.entry.name, delivery_id = %delivery.id, to, note, "delivery goes elsewhere");
+                self.hub.wakers.sinks.wake(&to);
+                self.next_of_lane(&delivery).await;
+            }
             DeliveryOutcome::Failed { due, counts, .. } => {
                 delivery.due = due;
                 delivery.attempts += u32::from(counts);
@@ -342,9 +372,9 @@ impl Dispatcher {
             EndpointHealth::Silent { pause } => {
                 if self.circuit.failed(now) {
                     let reason = match outcome {
-                        DeliveryOutcome::Failed { note, .. } | DeliveryOutcome::Parked { note } => {
-                            note.as_str()
-                        }
+                        DeliveryOutcome::Failed { note, .. }
+                        | DeliveryOutcome::FellOver { note, .. }
+                        | DeliveryOutcome::Parked { note } => note.as_str(),
                         DeliveryOutcome::Delivered { .. } => "",
                     };
                     error!(sink = %self.entry.name, reason, "endpoint does not answer; its deliveries wait");

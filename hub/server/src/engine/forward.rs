@@ -43,6 +43,7 @@ impl Publish for Forward {
                 .clone()
                 .unwrap_or_else(|| "application/octet-stream".into()),
             extension: extension.to_owned(),
+            headers: Vec::new(),
             body: None,
         };
         Publication {

@@ -170,6 +170,7 @@ impl Intake {
                 headers: message.headers,
                 media_type: message.media_type,
                 business_key,
+                reports: message.reports,
                 content,
             })
             .await

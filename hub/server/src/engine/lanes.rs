@@ -61,13 +61,22 @@ impl Lanes {
     /// The next head that is due. Its lane is busy until [`Self::done`], [`Self::put_back`],
     /// [`Self::put_off`] or [`Self::block`].
     pub(super) fn take(&mut self, now: Instant) -> Option<PendingDelivery> {
+        self.take_if(|head| head.due <= now)
+    }
+
+    /// The next head of which something is true, due or not; its lane is busy as after
+    /// [`Self::take`].
+    pub(super) fn take_if(
+        &mut self,
+        is_wanted: impl Fn(&PendingDelivery) -> bool,
+    ) -> Option<PendingDelivery> {
         for _ in 0..self.ready.len() {
             let key = self.ready.pop_front()?;
             let Some(lane) = self.lanes.get_mut(&key) else {
                 continue;
             };
             match lane.waiting.first_entry() {
-                Some(head) if head.get().due <= now => {
+                Some(head) if is_wanted(head.get()) => {
                     lane.busy = true;
                     return Some(head.remove());
                 }
@@ -152,6 +161,7 @@ mod tests {
             due: NOW,
             created: NOW,
             is_head: true,
+            headers: Vec::new(),
             body: DeliveryBody::Bytes(bytes::Bytes::new()),
         }
     }

@@ -4,9 +4,11 @@
 //! ([`process`]), one task per sink delivers in lanes ([`dispatch`]). They share nothing but the
 //! store and wake-up calls: whatever is lost with a process is found again in the store.
 
+mod answer;
 mod book;
 mod decode;
 mod dispatch;
+mod fall_over;
 mod forward;
 mod gather;
 mod intake;

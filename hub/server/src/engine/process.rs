@@ -10,6 +10,7 @@ use hub_store::estate::{EnterpriseId, Scope, UnknownPolicy};
 use hub_store::messages::{AppliedChunk, BeginAgain, Chunk, Ending, OpenMessage, Publish};
 use tracing::warn;
 
+use super::answer::{Answerer, WithAnswer};
 use super::decode::{Decoded, Tolerance, begun_again, decode_small, panicked, refused};
 use super::forward::{Forward, Silent};
 use super::large::Large;
@@ -219,13 +220,14 @@ impl Processor {
                 ..self.chunk(&message, publisher, decoded)
             }
         };
+        let silent = || self.answering(Arc::new(Silent), &message);
         // What was applied before is told, also when its document was only half made.
         let applied = match self.route.decoder.is_some() {
             true => store.apply(ending(self.publisher(&message))).await,
-            false => store.apply(ending(Arc::new(Silent))).await,
+            false => store.apply(ending(silent())).await,
         };
         let applied = match applied {
-            Err(problem) if problem.is_permanent() => store.apply(ending(Arc::new(Silent))).await,
+            Err(problem) if problem.is_permanent() => store.apply(ending(silent())).await,
             applied => applied,
         };
         applied.map(|applied| self.wake_endpoints(&applied))
@@ -233,14 +235,24 @@ impl Processor {
 
     /// What tells others of a message.
     pub(super) fn publisher(&self, message: &OpenMessage) -> Arc<dyn Publish> {
-        if self.route.decoder.is_some() {
-            return self.record_publisher(message);
-        }
-        Arc::new(Forward {
-            route: self.route.clone(),
-            media_type: message.media_type.clone(),
-            name: message.name.clone(),
-        })
+        let publisher = match self.route.decoder.is_some() {
+            true => self.record_publisher(message),
+            false => Arc::new(Forward {
+                route: self.route.clone(),
+                media_type: message.media_type.clone(),
+                name: message.name.clone(),
+            }),
+        };
+        self.answering(publisher, message)
+    }
+
+    /// The same, and what tells the message's sender, if its route does.
+    fn answering(&self, inner: Arc<dyn Publish>, message: &OpenMessage) -> Arc<dyn Publish> {
+        let Some(answering) = &self.route.answer else {
+            return inner;
+        };
+        let answerer = Answerer::new(answering, &self.route.name, &self.zone, message);
+        Arc::new(WithAnswer { inner, answerer })
     }
 
     /// What tells others of a message's records.

@@ -223,6 +223,7 @@ fn deliveries<'a>(
         subject: subject.to_owned(),
         media_type: route.encoder.media_type().to_owned(),
         extension: route.encoder.extension().to_owned(),
+        headers: Vec::new(),
         body: body.clone(),
     })
 }

@@ -60,7 +60,7 @@ pub(super) async fn attempt(
     name: &str,
     sink: &Arc<dyn Sink>,
     delivery: &PendingDelivery,
-) -> Result<String, NotSent> {
+) -> Result<Sent, NotSent> {
     let message = OutgoingMessage {
         message_id: delivery.id,
         correlation_id: delivery.message_id,
@@ -72,7 +72,7 @@ pub(super) async fn attempt(
         attempt: delivery.attempts + 1,
         media_type: delivery.media_type.clone(),
         extension: delivery.extension.clone(),
-        headers: Vec::new(),
+        headers: delivery.headers.clone(),
         content: body(hub, delivery).await?,
     };
     let limit = longest(message.content.len());
@@ -89,10 +89,10 @@ async fn within(
     limit: Duration,
     name: &str,
     sending: impl Future<Output = Result<Sent, SinkError>>,
-) -> Result<String, NotSent> {
+) -> Result<Sent, NotSent> {
     let caught = AssertUnwindSafe(sending).catch_unwind();
     match tokio::time::timeout(limit, caught).await {
-        Ok(Ok(sent)) => sent.map(|sent| sent.note).map_err(NotSent::Sink),
+        Ok(Ok(sent)) => sent.map_err(NotSent::Sink),
         Ok(Err(_)) => Err(NotSent::Panicked),
         Err(_) => Err(NotSent::Sink(SinkError::Unavailable {
             endpoint: format!("sink `{name}`"),
@@ -108,7 +108,7 @@ async fn within(
 
 /// What an attempt that failed, or did not, means for the delivery and for its endpoint.
 pub(super) fn judge(
-    result: Result<String, NotSent>,
+    result: Result<Sent, NotSent>,
     delivery: &PendingDelivery,
     policy: RetryPolicy,
     was_probe: bool,
@@ -124,12 +124,12 @@ pub(super) fn judge(
         DeliveryOutcome::Failed { note, due, counts }
     };
     let problem = match result {
-        Ok(note) => {
-            let note = shortened(note);
-            return (
-                DeliveryOutcome::Delivered { note },
-                EndpointHealth::Answered,
-            );
+        Ok(sent) => {
+            let outcome = DeliveryOutcome::Delivered {
+                note: shortened(sent.note),
+                references: sent.references,
+            };
+            return (outcome, EndpointHealth::Answered);
         }
         Err(NotSent::Store(problem)) => {
             let note = shortened(format!("the hub's own store has trouble: {problem}"));
@@ -228,7 +228,7 @@ async fn assemble(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use hub_core::MessageId;
 
@@ -239,7 +239,7 @@ mod tests {
         attempts: 3,
     };
 
-    fn delivery(attempts: u32) -> PendingDelivery {
+    pub(in super::super) fn delivery(attempts: u32) -> PendingDelivery {
         PendingDelivery {
             id: MessageId(1),
             message_id: MessageId(1),
@@ -254,11 +254,12 @@ mod tests {
             due: NOW,
             created: NOW,
             is_head: true,
+            headers: Vec::new(),
             body: DeliveryBody::Bytes(bytes::Bytes::new()),
         }
     }
 
-    fn unavailable(retry_after: Option<Duration>, answered: bool) -> Result<String, NotSent> {
+    fn unavailable(retry_after: Option<Duration>, answered: bool) -> Result<Sent, NotSent> {
         Err(NotSent::Sink(SinkError::Unavailable {
             endpoint: "e".into(),
             reason: "r".into(),
@@ -267,7 +268,7 @@ mod tests {
         }))
     }
 
-    fn silent(retry_after: Option<Duration>) -> Result<String, NotSent> {
+    fn silent(retry_after: Option<Duration>) -> Result<Sent, NotSent> {
         unavailable(retry_after, false)
     }
 
@@ -306,7 +307,7 @@ mod tests {
         assert!(counts && note.contains("`archive`") && note.contains("given up"));
         let sent = Ok(Sent::noted("ok"));
         let sent = within(LONGEST_ATTEMPT, "archive", std::future::ready(sent)).await;
-        assert_eq!(sent.unwrap(), "ok");
+        assert_eq!(sent.unwrap().note, "ok");
     }
 
     #[test]

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hub_core::MessageId;
+use hub_core::{Headers, MessageId};
 use hub_model::{Finding, Instant, Place, Record};
 
 use super::documents::Documents;
-use super::findings::store_findings;
+use super::findings::{MAX_FINDINGS_TOLD, first_findings, store_findings};
+use super::queries::FindingView;
 use super::trace::{Step, Tracer};
 use super::{MessageState, Store};
 use crate::StoreError;
@@ -71,9 +72,38 @@ pub trait Publish: Send + Sync {
     /// Deliveries and parts for the changes of one chunk; `whole` if the chunk is the whole message.
     fn publish(&self, message: MessageId, changes: &[Change<'_>], whole: bool) -> Publication;
 
+    /// What the sender of a message is told, now that it is done; `None` if nothing.
+    fn answer(&self, ended: &Ended) -> Option<NewDelivery> {
+        let _ = ended;
+        None
+    }
+
+    /// Whether senders are told anything of a message that ended so.
+    fn answers(&self, state: MessageState) -> bool {
+        let _ = state;
+        false
+    }
+
     /// Why a document that was made for this route must not go to this endpoint as things are
     /// configured now, as the end of a sentence about the route; `None` if it may go.
     fn obstacle(&self, route: &str, endpoint: &str) -> Option<String>;
+}
+
+/// A message that is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The message.
+    pub message: MessageId,
+    /// What became of it.
+    pub state: MessageState,
+    /// Records applied.
+    pub applied: u64,
+    /// Records rejected.
+    pub rejected: u64,
+    /// Findings of all kinds.
+    pub findings: u64,
+    /// The first of them.
+    pub first: Vec<FindingView>,
 }
 
 /// What a chunk's changes cause.
@@ -121,6 +151,8 @@ pub struct NewDelivery {
     pub media_type: String,
     /// File extension of the body.
     pub extension: String,
+    /// Further headers; those of the message go with its content.
+    pub headers: Headers,
     /// The body; `None` is the content of the message itself.
     pub body: Option<Bytes>,
 }
@@ -170,6 +202,7 @@ struct Application<'a> {
 struct Before {
     findings: u64,
     rejected: u64,
+    applied: u64,
     has_parts: bool,
     is_open: bool,
     run: i64,
@@ -199,7 +232,7 @@ impl<'a> Application<'a> {
         if chunk.ending.is_some() && (before.has_parts || !published.parts.is_empty()) {
             findings.extend(documents.complete(&*chunk.publisher)?);
         }
-        let endpoints = documents.endpoints;
+        let mut endpoints = documents.endpoints;
         let count = (chunk.findings.len() + findings.len()) as u64;
         let all_findings = chunk.findings.iter().chain(&findings);
         let run = (chunk.message, chunk.run);
@@ -210,6 +243,9 @@ impl<'a> Application<'a> {
         self.update_message(applied, rejected, count, state)?;
         if let Some(state) = state {
             self.trace_end(state, before.rejected + rejected, before.findings + count)?;
+            if chunk.publisher.answers(state) {
+                endpoints.extend(self.answer(&before, state, applied, rejected, count)?);
+            }
         }
         Ok(AppliedChunk {
             applied,
@@ -222,7 +258,7 @@ impl<'a> Application<'a> {
 
     fn before(&mut self) -> Result<Before, StoreError> {
         let sql = concat!(
-            "SELECT findings, rejected, CASE WHEN seen > 0 THEN EXISTS \
+            "SELECT findings, rejected, applied, CASE WHEN seen > 0 THEN EXISTS \
              (SELECT 1 FROM document d WHERE d.message_id = m.id AND d.run = m.run) ELSE 0 END, \
              CASE WHEN state ",
             is_open!(),
@@ -238,11 +274,12 @@ impl<'a> Application<'a> {
             Ok(Before {
                 findings: row.int(0)?.cast_unsigned(),
                 rejected: row.int(1)?.cast_unsigned(),
-                has_parts: row.int(2)? != 0,
-                is_open: row.int(3)? != 0,
-                run: row.int(4)?,
-                seen: row.int(5)?.cast_unsigned(),
-                must_wait: row.int(6)? != 0,
+                applied: row.int(2)?.cast_unsigned(),
+                has_parts: row.int(3)? != 0,
+                is_open: row.int(4)? != 0,
+                run: row.int(5)?,
+                seen: row.int(6)?.cast_unsigned(),
+                must_wait: row.int(7)? != 0,
             })
         })?
         .ok_or_else(|| StoreError::Damaged(format!("message {} is gone", self.chunk.message)))
@@ -318,6 +355,30 @@ impl<'a> Application<'a> {
             ],
         )?;
         Ok(())
+    }
+
+    /// Tells the sender. Returns the endpoints that have something to send.
+    fn answer(
+        &mut self,
+        before: &Before,
+        state: MessageState,
+        applied: u64,
+        rejected: u64,
+        findings: u64,
+    ) -> Result<Vec<String>, StoreError> {
+        let (message, run) = (self.chunk.message, self.chunk.run);
+        let ended = Ended {
+            message,
+            state,
+            applied: before.applied + applied,
+            rejected: before.rejected + rejected,
+            findings: before.findings + findings,
+            first: first_findings(self.tx, message, run, MAX_FINDINGS_TOLD)?,
+        };
+        let answer = self.chunk.publisher.answer(&ended);
+        let mut documents = Documents::new(self.tx, self.tracer, message, run);
+        documents.deliver(answer.as_slice())?;
+        Ok(documents.endpoints)
     }
 
     fn trace_end(

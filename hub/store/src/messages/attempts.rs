@@ -5,9 +5,9 @@ use std::sync::Arc;
 use hub_core::MessageId;
 use rustc_hash::FxHashSet;
 
-use super::Store;
 use super::outbox::DeliveryOutcome;
 use super::trace::{Step, Tracer};
+use super::{Store, reports};
 use crate::StoreError;
 use crate::db::Tx;
 
@@ -91,7 +91,8 @@ fn begin(
 fn end(tx: &mut dyn Tx, tracer: Tracer<'_>, attempt: &EndedAttempt) -> Result<(), StoreError> {
     let (id, now) = (attempt.delivery.0, tracer.now.micros());
     let (step, note) = match &attempt.outcome {
-        DeliveryOutcome::Delivered { note } => {
+        DeliveryOutcome::Delivered { note, references } => {
+            reports::refer(tx, attempt.delivery, references)?;
             let sql = concat!(
                 "UPDATE delivery SET state = ",
                 delivered!(),
@@ -124,6 +125,16 @@ fn end(tx: &mut dyn Tx, tracer: Tracer<'_>, attempt: &EndedAttempt) -> Result<()
             );
             tx.execute(sql, &[id.into(), now.into(), note.into()])?;
             (Step::Parked, note)
+        }
+        DeliveryOutcome::FellOver { note, to } => {
+            let sql = concat!(
+                "UPDATE delivery SET endpoint = ?2, state = ",
+                pending!(),
+                ", attempts = 0, due_at = ?3, note = ?4 WHERE id = ?1 AND state ",
+                is_open!()
+            );
+            tx.execute(sql, &[id.into(), to.into(), now.into(), note.into()])?;
+            (Step::FellOver, note)
         }
     };
     let note = Some(note.as_str()).filter(|note| !note.is_empty());

@@ -1,9 +1,10 @@
 //! Deliveries that a message causes, and the documents that are made in parts while it is applied.
 
-use hub_core::MessageId;
+use hub_core::{Headers, MessageId};
 use hub_model::{Finding, Place};
 use sha2::{Digest, Sha256};
 
+use super::inbox::header_text;
 use super::outbox::{BODY_MESSAGE, BODY_OWN, BODY_PARTS, DeliveryState};
 use super::trace::{Step, Tracer};
 use super::{NewDelivery, NewParts, Publish};
@@ -149,6 +150,7 @@ impl<'a> Documents<'a> {
                 subject: row.text(4)?.to_owned(),
                 media_type: row.text(5)?.to_owned(),
                 extension: row.text(6)?.to_owned(),
+                headers: Headers::new(),
                 body: None,
             };
             Ok((row.int(0)?, delivery))
@@ -172,14 +174,15 @@ impl<'a> Documents<'a> {
         parked: Option<&str>,
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO delivery (id, message_id, enterprise, route, endpoint, lane, subject, source_name, \
-             media_type, extension, body, run, document, state, due_at, created_at, finished_at, note) \
-             SELECT ?1, id, enterprise, ?3, ?4, ?5, ?6, name, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15 \
+             media_type, extension, body, run, document, state, due_at, created_at, finished_at, note, headers) \
+             SELECT ?1, id, enterprise, ?3, ?4, ?5, ?6, name, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13, ?14, ?15, ?16 \
              FROM message WHERE id = ?2";
         let state = match parked {
             Some(_) => DeliveryState::Parked,
             None => DeliveryState::Pending,
         };
         let now = self.tracer.now.micros();
+        let headers = header_text(&delivery.headers);
         let id = self.tracer.ids.next(self.tracer.now);
         self.tx.execute(
             sql,
@@ -199,6 +202,7 @@ impl<'a> Documents<'a> {
                 now.into(),
                 parked.map(|_| now).into(),
                 parked.into(),
+                headers.as_ref().into(),
             ],
         )?;
         if let Some(bytes) = &delivery.body {

@@ -3,11 +3,15 @@
 use hub_core::MessageId;
 use hub_model::{Finding, Severity};
 
+use super::queries::{FindingView, read_finding};
 use crate::StoreError;
-use crate::db::Tx;
+use crate::db::{Tx, all};
 
 /// Findings kept with their words per message; beyond, they are only counted.
 const MAX_FINDINGS_KEPT: u64 = 10_000;
+
+/// Findings that a sender is told; it asks us about more.
+pub(super) const MAX_FINDINGS_TOLD: i64 = 100;
 
 /// Stores the findings of one run of a message that has `already` some.
 pub(super) fn store_findings<'f>(
@@ -37,6 +41,19 @@ pub(super) fn store_findings<'f>(
         )?;
     }
     Ok(())
+}
+
+/// The first findings of one run of a message, as far as they are kept.
+pub(super) fn first_findings(
+    tx: &mut dyn Tx,
+    message: MessageId,
+    run: i64,
+    limit: i64,
+) -> Result<Vec<FindingView>, StoreError> {
+    let sql = "SELECT severity, code, byte_offset, line, sheet, field, reason, rejects FROM finding \
+               WHERE message_id = ?1 AND run = ?2 ORDER BY number LIMIT ?3";
+    let params = [message.0.into(), run.into(), limit.into()];
+    all(tx, sql, &params, read_finding)
 }
 
 const fn severity_code(severity: Severity) -> i64 {

@@ -1,11 +1,11 @@
 //! The inbox: the durable claim of a message (EIP: Idempotent Receiver), and what is still to do.
 
-use hub_core::{Headers, MessageId};
+use hub_core::{DeliveryReport, Headers, MessageId};
 use hub_model::Instant;
 use sha2::{Digest, Sha256};
 
 use super::trace::{Step, Tracer};
-use super::{MessageState, Store};
+use super::{MessageState, Store, reports};
 use crate::StoreError;
 use crate::content::{Hash, Staged};
 use crate::db::{Row, Tx, Value, all, first};
@@ -30,6 +30,8 @@ pub struct NewMessage {
     pub media_type: Option<String>,
     /// The partner's own id. Without one the content is the identity.
     pub business_key: Option<String>,
+    /// What it says about earlier deliveries.
+    pub reports: Vec<DeliveryReport>,
     /// The content.
     pub content: Staged,
 }
@@ -60,6 +62,8 @@ pub struct OpenMessage {
     pub size: u64,
     /// Media type, if known.
     pub media_type: Option<String>,
+    /// Transport headers.
+    pub headers: Headers,
     /// The content, if it is small.
     pub inline: Option<Vec<u8>>,
     /// When it was accepted.
@@ -105,7 +109,8 @@ fn identity(message: &NewMessage) -> [u8; 16] {
     short
 }
 
-fn header_text(headers: &Headers) -> Option<String> {
+/// Headers as they are kept: one a line.
+pub(super) fn header_text(headers: &Headers) -> Option<String> {
     let mut text = String::new();
     for (name, value) in headers {
         if text.len() + name.len() + value.len() + 3 > MAX_HEADER_BYTES {
@@ -117,6 +122,16 @@ fn header_text(headers: &Headers) -> Option<String> {
         text.push('\n');
     }
     (!text.is_empty()).then_some(text)
+}
+
+/// Headers from the text they are kept as.
+pub(super) fn headers(text: Option<&str>) -> Headers {
+    let lines = text.unwrap_or_default().lines();
+    let header = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    lines.filter_map(header).collect()
 }
 
 impl Store {
@@ -229,7 +244,7 @@ macro_rules! open_columns {
         concat!(
             "SELECT m.id, m.name, m.business_key, m.content_hash, m.size, m.media_type, c.bytes, m.received_at, \
              m.run, m.checkpoint, m.seen, m.findings, m.unreadable, m.applied, \
-             m.decoded_by \
+             m.decoded_by, m.headers \
              FROM message m LEFT JOIN content c ON c.id = m.id ",
             $($rest)*
         )
@@ -261,6 +276,7 @@ fn read_open(row: &dyn Row) -> Result<OpenMessage, StoreError> {
         unreadable: unsigned(12)?,
         applied: unsigned(13)?,
         decoded_by: row.opt_int(14)?,
+        headers: headers(row.opt_text(15)?),
     })
 }
 
@@ -286,6 +302,7 @@ fn accept(
             &[id.0.into(), Value::Blob(bytes)],
         )?;
     }
+    reports::store(tx, &message.enterprise, id, tracer.now, &message.reports)?;
     tracer.message(tx, id, Step::Received, None)?;
     Ok(Acceptance::Accepted(id))
 }

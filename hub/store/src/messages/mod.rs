@@ -12,6 +12,8 @@ mod findings;
 mod inbox;
 mod outbox;
 mod queries;
+mod reports;
+mod thread;
 mod trace;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +22,9 @@ use std::sync::Arc;
 use hub_core::files::Files;
 use hub_core::{Clock, IdGenerator, MessageId};
 
-pub use apply::{AppliedChunk, Change, Chunk, Ending, NewDelivery, NewParts, Publication, Publish};
+pub use apply::{
+    AppliedChunk, Change, Chunk, Ended, Ending, NewDelivery, NewParts, Publication, Publish,
+};
 pub use attempts::{Attempts, EndedAttempt};
 pub use begin_again::BeginAgain;
 pub use inbox::{Acceptance, NewMessage, OpenMessage};
@@ -28,6 +32,8 @@ pub use outbox::{DeliveryBody, DeliveryOutcome, DeliveryState, PendingDelivery};
 pub use queries::{
     DeliveryView, FindingView, MessageFilter, MessageView, OpenWork, Totals, TraceView, WaitingWork,
 };
+pub use reports::{ReportView, Said, reported};
+pub use thread::ThreadView;
 pub use trace::Step;
 
 use crate::StoreError;

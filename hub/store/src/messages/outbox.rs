@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use hub_core::MessageId;
+use hub_core::{Headers, MessageId};
 use hub_model::Instant;
 
 use super::Store;
@@ -110,6 +110,8 @@ pub struct PendingDelivery {
     pub created: Instant,
     /// Whether no older one of its lane was open when this was read.
     pub is_head: bool,
+    /// Further headers: its own, or those of the message that it passes on.
+    pub headers: Headers,
     /// The body.
     pub body: DeliveryBody,
 }
@@ -121,6 +123,8 @@ pub enum DeliveryOutcome {
     Delivered {
         /// What the endpoint said.
         note: String,
+        /// Its own names for what it took: see [`hub_core::Sent::references`].
+        references: Vec<String>,
     },
     /// It will be tried again.
     Failed {
@@ -136,6 +140,13 @@ pub enum DeliveryOutcome {
         /// Why.
         note: String,
     },
+    /// It goes to another endpoint instead.
+    FellOver {
+        /// Why.
+        note: String,
+        /// The other endpoint.
+        to: String,
+    },
 }
 
 // A condition that repeats the one of `delivery_lane` word for word lets the database use that
@@ -148,7 +159,8 @@ macro_rules! delivery_columns {
             "SELECT d.id, d.message_id, d.enterprise, d.route, d.lane, d.subject, d.source_name, d.media_type, \
              d.extension, d.attempts, d.due_at, d.created_at, d.body, CASE WHEN LENGTH(c.bytes) <= 4096 THEN c.bytes END, m.content_hash, m.size, d.document, \
              CASE WHEN EXISTS (SELECT 1 FROM delivery o WHERE o.endpoint = d.endpoint AND o.lane = d.lane \
-             AND o.id < d.id AND o.state ", is_in_lane!(), " AND o.state ", is_not_parked!(), ") THEN 0 ELSE 1 END, c.id \
+             AND o.id < d.id AND o.state ", is_in_lane!(), " AND o.state ", is_not_parked!(), ") THEN 0 ELSE 1 END, c.id, \
+             CASE d.body WHEN 1 THEN m.headers ELSE d.headers END \
              FROM delivery d JOIN message m ON m.id = d.message_id \
              LEFT JOIN content c ON c.id = CASE d.body WHEN 1 THEN d.message_id ELSE d.id END ",
             $($rest)*
@@ -431,6 +443,7 @@ impl Store {
             due: Instant::from_micros(row.int(10)?),
             created: Instant::from_micros(row.int(11)?),
             is_head: row.int(17)? != 0,
+            headers: super::inbox::headers(row.opt_text(19)?),
             body: self.read_body(row)?,
         })
     }

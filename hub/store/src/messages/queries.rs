@@ -1,7 +1,7 @@
 //! What operators ask: where is my message?
 
 use hub_core::MessageId;
-use hub_model::Instant;
+use hub_model::{Instant, Severity};
 
 use super::outbox::DeliveryState;
 use super::trace::Step;
@@ -79,8 +79,8 @@ pub struct TraceView {
 /// A stored finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingView {
-    /// `warning`, `error` or `fatal`.
-    pub severity: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
     /// Code for programs.
     pub code: String,
     /// Byte offset in the content.
@@ -421,12 +421,12 @@ fn read_message(row: &dyn Row) -> Result<MessageView, StoreError> {
     })
 }
 
-fn read_finding(row: &dyn Row) -> Result<FindingView, StoreError> {
+pub(super) fn read_finding(row: &dyn Row) -> Result<FindingView, StoreError> {
     Ok(FindingView {
         severity: match row.int(0)? {
-            0 => "warning",
-            1 => "error",
-            _ => "fatal",
+            0 => Severity::Warning,
+            1 => Severity::Error,
+            _ => Severity::Fatal,
         },
         code: row.text(1)?.to_owned(),
         offset: row.int(2)?.cast_unsigned(),

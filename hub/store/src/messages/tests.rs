@@ -1,5 +1,7 @@
 //! The life of messages and deliveries in the store.
 
+mod reports;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,6 +44,7 @@ fn message(key: Option<&str>, content: &'static str) -> NewMessage {
         headers: vec![("x-test".into(), "1".into())],
         media_type: None,
         business_key: key.map(Into::into),
+        reports: Vec::new(),
         content: Staged::inline(Bytes::from_static(content.as_bytes())),
     }
 }
@@ -61,6 +64,7 @@ fn to_out(lane: &str, body: Option<&'static str>) -> NewDelivery {
         subject: lane.into(),
         media_type: "text/plain".into(),
         extension: "txt".into(),
+        headers: Vec::new(),
         body: body.map(|text| Bytes::from_static(text.as_bytes())),
     }
 }
@@ -464,6 +468,7 @@ async fn of_an_attempt_that_is_over_only_its_end_is_written_down() {
             message,
             outcome: DeliveryOutcome::Delivered {
                 note: "200".to_owned(),
+                references: vec!["gw/1".to_owned(), "gw/2".to_owned()],
             },
         }],
     };

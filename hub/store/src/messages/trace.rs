@@ -39,11 +39,13 @@ pub enum Step {
     Discarded,
     /// What decodes it changed while it was half done: it begins a new run.
     BegunAgain,
+    /// A delivery goes to another endpoint instead.
+    FellOver,
 }
 
 impl Step {
     /// All of them; the position is the number in the database.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Received,
         Self::Resent,
         Self::Started,
@@ -59,6 +61,7 @@ impl Step {
         Self::Released,
         Self::Discarded,
         Self::BegunAgain,
+        Self::FellOver,
     ];
 
     /// Our word.
@@ -80,6 +83,7 @@ impl Step {
             Self::Released => "released",
             Self::Discarded => "discarded",
             Self::BegunAgain => "begun again",
+            Self::FellOver => "fell over",
         }
     }
 

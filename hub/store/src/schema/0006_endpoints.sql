@@ -28,3 +28,10 @@ CREATE TABLE delivery_report (
     note            TEXT NOT NULL,
     PRIMARY KEY (enterprise, reference, message_id)
 ) WITHOUT ROWID;
+
+-- Headers of a delivery that is not the content of its message, one a line.
+ALTER TABLE delivery ADD COLUMN headers TEXT;
+
+-- The thread of a message: what else happened to the orders it changed.
+CREATE INDEX work_order_step_message ON work_order_step (message_id);
+CREATE INDEX delivery_report_message ON delivery_report (message_id);

@@ -3,28 +3,28 @@
 use hub_model::{Decimal, Instant};
 
 /// Appends XML to a buffer.
-pub(super) struct Writer<'o> {
+pub(crate) struct Writer<'o> {
     out: &'o mut Vec<u8>,
 }
 
 impl<'o> Writer<'o> {
-    pub(super) const fn new(out: &'o mut Vec<u8>) -> Self {
+    pub(crate) const fn new(out: &'o mut Vec<u8>) -> Self {
         Self { out }
     }
 
     /// Writes markup as it is.
-    pub(super) fn raw(&mut self, markup: &str) {
+    pub(crate) fn raw(&mut self, markup: &str) {
         self.out.extend_from_slice(markup.as_bytes());
     }
 
-    pub(super) fn open(&mut self, name: &str) {
+    pub(crate) fn open(&mut self, name: &str) {
         self.raw("<");
         self.raw(name);
         self.raw(">");
     }
 
     /// Opens an element and makes `namespace` the default from there on.
-    pub(super) fn open_in(&mut self, name: &str, namespace: &str) {
+    pub(crate) fn open_in(&mut self, name: &str, namespace: &str) {
         self.raw("<");
         self.raw(name);
         self.raw(" xmlns=\"");
@@ -32,44 +32,44 @@ impl<'o> Writer<'o> {
         self.raw("\">");
     }
 
-    pub(super) fn close(&mut self, name: &str) {
+    pub(crate) fn close(&mut self, name: &str) {
         self.raw("</");
         self.raw(name);
         self.raw(">");
     }
 
     /// An empty element with a `ref`, which needs no escaping.
-    pub(super) fn reference(&mut self, name: &str, target: &dyn std::fmt::Display) {
+    pub(crate) fn reference(&mut self, name: &str, target: &dyn std::fmt::Display) {
         use std::io::Write as _;
         // Writing to memory does not fail.
         let _ = write!(self.out, "<{name} ref=\"{target}\"/>");
     }
 
-    pub(super) fn text(&mut self, name: &str, text: &str) {
+    pub(crate) fn text(&mut self, name: &str, text: &str) {
         self.open(name);
         self.escaped(text);
         self.close(name);
     }
 
-    pub(super) fn optional(&mut self, name: &str, text: Option<&str>) {
+    pub(crate) fn optional(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
         }
     }
 
-    pub(super) fn instant(&mut self, name: &str, instant: Instant) {
+    pub(crate) fn instant(&mut self, name: &str, instant: Instant) {
         self.open(name);
         instant.write(self.out);
         self.close(name);
     }
 
-    pub(super) fn optional_instant(&mut self, name: &str, instant: Option<Instant>) {
+    pub(crate) fn optional_instant(&mut self, name: &str, instant: Option<Instant>) {
         if let Some(instant) = instant {
             self.instant(name, instant);
         }
     }
 
-    pub(super) fn decimal(&mut self, name: &str, value: Decimal) {
+    pub(crate) fn decimal(&mut self, name: &str, value: Decimal) {
         self.open(name);
         value.write(self.out, b'.');
         self.close(name);
@@ -89,6 +89,8 @@ impl<'o> Writer<'o> {
                 // NEL and LINE SEPARATOR are line ends in XML 1.1.
                 '\u{85}' => self.raw("&#133;"),
                 '\u{2028}' => self.raw("&#8232;"),
+                // XML 1.0 has no way to say these.
+                '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => self.raw("\u{fffd}"),
                 _ => self.raw(c.encode_utf8(&mut [0; 4])),
             }
         }
