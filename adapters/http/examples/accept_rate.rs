@@ -7,8 +7,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use adapter_http::{HttpSourceConfig, router};
+use adapter_http::HttpSourceConfig;
 use hub_core::{AdapterContext, MessageId, Settlement, SourceConfig};
+use hub_web::router;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

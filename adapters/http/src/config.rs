@@ -3,5 +3,5 @@
 mod sink;
 mod source;
 
-pub use sink::{Auth, HeaderSecret, HttpSinkConfig, Method, OAuth2ClientCredentials};
-pub use source::{BasicCredential, HttpSourceConfig};
+pub use sink::{HttpSinkConfig, Method};
+pub use source::HttpSourceConfig;

@@ -1,8 +1,7 @@
 //! What the headers of a posted message say, checked.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-
-use crate::problem::Problem;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use hub_web::Problem;
 
 /// Longest `Idempotency-Key`: it becomes part of a database key.
 const LONGEST_KEY: usize = 255;
@@ -82,34 +81,6 @@ fn is_kind_of(essence: &str, allowed: &str) -> bool {
             .is_some_and(|(g, _)| g.eq_ignore_ascii_case(group)),
         None => essence.eq_ignore_ascii_case(allowed),
     }
-}
-
-/// Whether the body is gzip; other encodings are refused.
-pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
-    let Some(value) = headers.get(header::CONTENT_ENCODING) else {
-        return Ok(false);
-    };
-    match value.as_bytes() {
-        v if v.eq_ignore_ascii_case(b"identity") => Ok(false),
-        v if v.eq_ignore_ascii_case(b"gzip") || v.eq_ignore_ascii_case(b"x-gzip") => Ok(true),
-        _ => Err(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "content-encoding",
-            "The content encoding is not taken here",
-            "send `Content-Encoding: gzip`, or none",
-        )
-        .with(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))),
-    }
-}
-
-/// `Content-Length`, if told.
-pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
 }
 
 /// The name of the message: `X-Filename`, else the file name of `Content-Disposition`.
@@ -198,6 +169,7 @@ fn percent_decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&'static str, &str)| {

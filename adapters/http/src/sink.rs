@@ -1,28 +1,13 @@
 //! The sink: one request per message, its answer judged.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use async_trait::async_trait;
-use hub_core::{Clock, Content, OutgoingMessage, Sent, Sink, SinkError};
+use hub_core::{OutgoingMessage, Sent, Sink, SinkError};
+use hub_web::{Answer, UrlTemplate, WebClient, request_body};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, header};
-use tokio_util::io::ReaderStream;
+use reqwest::{Method, header};
 
-use crate::client::{bounded, plain, reason};
-use crate::oauth::Tokens;
-use crate::url_template::UrlTemplate;
-use crate::verdict::{Verdict, is_about_the_message, retry_after, verdict};
-
-/// Most of an answer that is read, and most that is shown of it.
+/// Most of an answer that is read.
 const LARGEST_ANSWER: usize = 8 * 1024;
-const LONGEST_ANSWER_SHOWN: usize = 500;
-
-/// A slow line is given a second more for every so many bytes of the body.
-const BYTES_PER_SECOND: u64 = 256 * 1024;
-
-/// Bytes read from a file at a time.
-const READ_BUFFER: usize = 64 * 1024;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
@@ -49,68 +34,44 @@ pub(crate) fn is_free(name: &HeaderName) -> bool {
     !RESERVED.contains(name) && ![IDEMPOTENCY_KEY, MESSAGE_ID, CORRELATION_ID].contains(name)
 }
 
-/// How requests are made known, with secrets resolved.
-pub(crate) enum Access {
-    Open,
-    Header(HeaderName, HeaderValue),
-    OAuth2(Box<Tokens>),
-}
-
 /// A configured HTTP endpoint.
 pub(crate) struct HttpSink {
-    pub(crate) endpoint: String,
-    pub(crate) client: Client,
+    pub(crate) client: WebClient,
     pub(crate) url: UrlTemplate,
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
-    pub(crate) access: Access,
-    pub(crate) timeout: Duration,
     pub(crate) accept_statuses: Vec<u16>,
-    pub(crate) clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
 impl Sink for HttpSink {
     async fn send(&self, message: &OutgoingMessage) -> Result<Sent, SinkError> {
-        let Access::OAuth2(tokens) = &self.access else {
-            let answer = self.attempt(message, None).await?;
-            return self.conclude(answer).await;
+        let url = self.url.url(message);
+        let headers = self.headers_for(message);
+        let make = || {
+            let request = self
+                .client
+                .request(self.method.clone(), &url)
+                .timeout(self.client.patience(message.content.len()))
+                .headers(headers.clone());
+            request_body(request, &message.content)
         };
-        let get_token = || async { tokens.token().await.map_err(|r| self.unavailable(r)) };
-        let token = get_token().await?;
-        let mut answer = self.attempt(message, Some(&token)).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED {
-            // Revoked before its time: once more with a new one.
-            tokens.forget(&token).await;
-            let token = get_token().await?;
-            answer = self.attempt(message, Some(&token)).await?;
-        }
-        self.conclude(answer).await
+        let answer = self.client.send(make).await?;
+        let answer = self.client.read(answer, LARGEST_ANSWER).await;
+        answer.judged(&self.accept_statuses, &answer.shown())?;
+        Ok(Sent::noted(note(&answer)))
+    }
+}
+
+fn note(answer: &Answer) -> String {
+    let status = answer.status;
+    match answer.shown_header(header::LOCATION) {
+        Some(url) => format!("{status}, {url}"),
+        None => status.to_string(),
     }
 }
 
 impl HttpSink {
-    async fn attempt(
-        &self,
-        message: &OutgoingMessage,
-        token: Option<&str>,
-    ) -> Result<Response, SinkError> {
-        let patience = Duration::from_secs(message.content.len() / BYTES_PER_SECOND);
-        let mut request = self
-            .client
-            .request(self.method.clone(), self.url.url(message))
-            .timeout(self.timeout.saturating_add(patience))
-            .headers(self.headers_for(message));
-        if let Access::Header(name, value) = &self.access {
-            request = request.header(name, value.clone());
-        }
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        let sent = with_body(request, &message.content).send().await;
-        sent.map_err(|error| self.unavailable(reason(error)))
-    }
-
     fn headers_for(&self, message: &OutgoingMessage) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(8 + message.headers.len());
         for (name, value) in &message.headers {
@@ -133,69 +94,6 @@ impl HttpSink {
         );
         headers.insert(header::CONTENT_TYPE, header_value(&message.media_type));
         headers
-    }
-
-    async fn conclude(&self, mut answer: Response) -> Result<Sent, SinkError> {
-        let status = answer.status();
-        let pause = self.pause(&answer);
-        let location = answer
-            .headers()
-            .get(header::LOCATION)
-            .map(|l| l.as_bytes().to_vec());
-        // Read also if it is not shown: the connection can be used again then.
-        let body = bounded(&mut answer, LARGEST_ANSWER).await;
-        let shown = plain(&body, LONGEST_ANSWER_SHOWN);
-        let endpoint = self.endpoint.clone();
-        match verdict(status.as_u16(), &self.accept_statuses) {
-            Verdict::Sent => Ok(Sent::noted(match location {
-                Some(url) => format!("{status}, {}", plain(&url, LONGEST_ANSWER_SHOWN)),
-                None => status.to_string(),
-            })),
-            Verdict::Unavailable => Err(SinkError::Unavailable {
-                endpoint,
-                reason: format!("it answered {status} {shown}")
-                    .trim_end()
-                    .to_owned(),
-                retry_after: pause,
-                answered: is_about_the_message(status.as_u16(), pause.is_some()),
-            }),
-            Verdict::Busy => Err(SinkError::Busy {
-                endpoint,
-                retry_after: pause,
-            }),
-            Verdict::Refused => Err(SinkError::Refused {
-                endpoint,
-                answer: format!("{status} {shown}").trim_end().to_owned(),
-            }),
-        }
-    }
-
-    fn pause(&self, answer: &Response) -> Option<Duration> {
-        let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-        retry_after(value, self.clock.now())
-    }
-
-    /// No answer to the message came.
-    fn unavailable(&self, reason: String) -> SinkError {
-        SinkError::Unavailable {
-            endpoint: self.endpoint.clone(),
-            reason,
-            retry_after: None,
-            answered: false,
-        }
-    }
-}
-
-/// A body in memory goes as it is; files are streamed, with their length told before.
-fn with_body(request: RequestBuilder, content: &Content) -> RequestBuilder {
-    match content.as_bytes() {
-        Some(bytes) => request.body(bytes),
-        None => {
-            let stream = ReaderStream::with_capacity(content.reader(), READ_BUFFER);
-            request
-                .header(header::CONTENT_LENGTH, content.len())
-                .body(reqwest::Body::wrap_stream(stream))
-        }
     }
 }
 

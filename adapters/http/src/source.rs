@@ -1,79 +1,64 @@
-//! The source: arrivals from the hub's listener.
-
-use std::sync::Arc;
+//! `POST /api/v1/messages/{source}`: what a posted message is, and how its sender is answered.
 
 use async_trait::async_trait;
-use hub_core::{Arrival, Receipt, Settlement, Source, SourceError};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use hub_core::IncomingMessage;
+use hub_web::{Accepted, Handler, PostedBody, Problem, Taken};
 
-use crate::inbox::{Door, HttpInbox};
+use crate::request::{business_key, kept, media_type, name};
 
-/// A connected source; its door is open while it lives.
-pub(crate) struct HttpSource {
-    inbox: Arc<HttpInbox>,
-    door: Arc<Door>,
-    arrivals: mpsc::Receiver<Arrival>,
-    window: usize,
-}
-
-impl HttpSource {
-    pub(crate) fn open(
-        inbox: Arc<HttpInbox>,
-        door: Arc<Door>,
-        arrivals: mpsc::Receiver<Arrival>,
-        window: usize,
-    ) -> Self {
-        inbox.open(door.clone());
-        Self {
-            inbox,
-            door,
-            arrivals,
-            window,
-        }
-    }
+/// What a source takes.
+pub(crate) struct Messages {
+    /// What stands before the message id in a status URL.
+    pub(crate) status_prefix: String,
+    pub(crate) media_types: Vec<String>,
+    pub(crate) keep: Vec<HeaderName>,
+    pub(crate) require_key: bool,
 }
 
 #[async_trait]
-impl Source for HttpSource {
-    async fn receive(&mut self) -> Result<Arrival, SourceError> {
-        let arrival = self.arrivals.recv().await;
-        arrival.ok_or_else(|| SourceError::Disconnected {
-            endpoint: self.door.name.clone(),
-            reason: "the hub's listener is gone".to_owned(),
-        })
-    }
-
-    fn window(&self) -> usize {
-        self.window
-    }
-}
-
-impl Drop for HttpSource {
-    fn drop(&mut self) {
-        self.inbox.close(&self.door);
-    }
-}
-
-/// The duty to answer one request.
-pub(crate) struct HttpReceipt {
-    answer: oneshot::Sender<Settlement>,
-    /// Held until the arrival is settled, even if the client went away.
-    _permit: OwnedSemaphorePermit,
-}
-
-impl HttpReceipt {
-    pub(crate) fn new(answer: oneshot::Sender<Settlement>, permit: OwnedSemaphorePermit) -> Self {
-        Self {
-            answer,
-            _permit: permit,
-        }
+impl Handler for Messages {
+    async fn take(&self, head: &Parts, body: PostedBody) -> Result<Taken, Problem> {
+        let headers = &head.headers;
+        let media_type = media_type(headers, &self.media_types)?;
+        let business_key = business_key(headers, self.require_key)?;
+        let message = IncomingMessage {
+            name: name(headers),
+            headers: kept(headers, &self.keep),
+            media_type,
+            business_key,
+            reports: Vec::new(),
+            body: body.into_message().await?,
+        };
+        let path = head.uri.path().to_owned();
+        let prefix = self.status_prefix.clone();
+        let reply = move |outcome: Result<Accepted, Problem>| match outcome {
+            Ok(accepted) => yes(&prefix, accepted),
+            Err(problem) => problem.response(&path),
+        };
+        Ok(Taken::Message(Box::new(message), Box::new(reply)))
     }
 }
 
-#[async_trait]
-impl Receipt for HttpReceipt {
-    async fn settle(self: Box<Self>, settlement: Settlement) {
-        // A client that did not wait is told at its next attempt: a resend is recognised.
-        let _ = self.answer.send(settlement);
+fn yes(status_prefix: &str, accepted: Accepted) -> Response {
+    let Accepted {
+        message_id: id,
+        duplicate,
+    } = accepted;
+    let url = format!("{status_prefix}{id}");
+    // Every part is free of what JSON would escape: ids are base 32, the prefix is a URL path.
+    let json = format!(r#"{{"message_id":"{id}","duplicate":{duplicate},"status_url":"{url}"}}"#);
+    let mut response = Response::new(json.into());
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    if let Ok(url) = HeaderValue::try_from(url) {
+        headers.insert(header::LOCATION, url);
     }
+    response
 }

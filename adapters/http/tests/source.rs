@@ -7,10 +7,11 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use adapter_http::{HttpInbox, HttpSourceConfig, router};
+use adapter_http::HttpSourceConfig;
 use async_trait::async_trait;
 use hub_core::files::OsFiles;
 use hub_core::{AdapterContext, Body, MessageId, Settlement, Source, SourceConfig};
+use hub_web::{Doors, router};
 use meterhub_tests::conformance::{self, Partner, Told, accepted, open, receive};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -257,7 +258,7 @@ async fn an_unknown_source_learns_nothing_of_others() {
 #[tokio::test]
 async fn a_configured_source_that_is_not_connected_asks_for_patience() {
     let hub = Hub::new("").await;
-    let inbox = hub.context.shared.get::<HttpInbox>();
+    let inbox = hub.context.shared.get::<Doors>();
     inbox.expect(["hes north".to_owned()]);
     let early = hub.post().body("x").send().await.unwrap();
     assert_eq!(early.status(), StatusCode::SERVICE_UNAVAILABLE);

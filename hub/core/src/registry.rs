@@ -55,6 +55,12 @@ pub trait SourceConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// Looks for problems, without network or disk.
     fn validate(&self) -> Vec<ConfigProblem>;
 
+    /// Whether partners come to it through the hub's own HTTP listener: while it is not connected
+    /// they are asked to wait, and the hub is not ready.
+    fn has_door(&self) -> bool {
+        false
+    }
+
     /// Tries whether it would connect, changing nothing.
     ///
     /// # Errors
@@ -94,10 +100,11 @@ pub trait SinkConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
 }
 
 macro_rules! erased {
-    ($erased:ident, $config:ident, $part:ident, $error:ident) => {
+    ($erased:ident, $config:ident, $part:ident, $error:ident $(, $is:ident)?) => {
         #[async_trait]
         trait $erased: Send + Sync {
             fn validate(&self) -> Vec<ConfigProblem>;
+            $(fn $is(&self) -> bool;)?
             async fn check(&self, context: &AdapterContext) -> Result<(), $error>;
             async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn $part>, $error>;
         }
@@ -107,6 +114,9 @@ macro_rules! erased {
             fn validate(&self) -> Vec<ConfigProblem> {
                 $config::validate(self)
             }
+            $(fn $is(&self) -> bool {
+                $config::$is(self)
+            })?
             async fn check(&self, context: &AdapterContext) -> Result<(), $error> {
                 $config::check(self, context).await
             }
@@ -117,7 +127,7 @@ macro_rules! erased {
     };
 }
 
-erased!(AnySource, SourceConfig, Source, SourceError);
+erased!(AnySource, SourceConfig, Source, SourceError, has_door);
 erased!(AnySink, SinkConfig, Sink, SinkError);
 
 /// A configured source of some kind.
@@ -160,6 +170,15 @@ macro_rules! configured {
 }
 
 configured!(ConfiguredSource, Source, SourceError);
+
+impl ConfiguredSource {
+    /// Whether partners come to it through the hub's own HTTP listener.
+    #[must_use]
+    pub fn has_door(&self) -> bool {
+        self.0.has_door()
+    }
+}
+
 configured!(ConfiguredSink, Sink, SinkError);
 
 /// A kind of source that this hub can run.

@@ -1,8 +1,7 @@
-//! What the hub serves over HTTP: import (by the http adapter), the status of a message, health.
+//! What the hub serves over HTTP: import (behind the doors of the sources), the status of a message, health.
 
 use std::sync::Arc;
 
-use adapter_http::{HttpInbox, Problem};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use hub_core::{MessageId, Shared};
 use hub_store::messages::{MessageView, Store};
+use hub_web::{Doors, Problem};
 use serde_json::json;
 
 use crate::engine::SourceOwners;
@@ -24,7 +24,7 @@ const READY_PAUSE_SECONDS: u64 = 1;
 #[derive(Clone)]
 struct Api {
     store: Store,
-    inbox: Arc<HttpInbox>,
+    doors: Arc<Doors>,
     owners: Arc<SourceOwners>,
 }
 
@@ -32,7 +32,7 @@ struct Api {
 pub(crate) fn router(store: &Store, shared: &Shared) -> Router {
     let api = Api {
         store: store.clone(),
-        inbox: shared.get(),
+        doors: shared.get(),
         owners: shared.get(),
     };
     Router::new()
@@ -40,7 +40,7 @@ pub(crate) fn router(store: &Store, shared: &Shared) -> Router {
         .route("/health/live", get(|| async { "live\n" }))
         .route("/health/ready", get(ready))
         .with_state(api)
-        .merge(adapter_http::router(shared))
+        .merge(hub_web::router(shared))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
 }
@@ -63,7 +63,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
 /// stops). Nothing else counts: sources that poll a partner, sinks, and an HTTP source that cannot
 /// be opened are matters of that partner, and no reason to keep all others from being served.
 async fn ready(State(api): State<Api>, uri: Uri) -> Response {
-    let awaited = api.inbox.awaited();
+    let awaited = api.doors.awaited();
     if !awaited.is_empty() {
         let detail = format!("not connected yet: {}", awaited.join(", "));
         let title = "The hub is starting or stopping";
@@ -84,7 +84,7 @@ async fn status(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = api.inbox.authorize(&source, &headers) {
+    if let Err(refusal) = api.doors.authorize(&source, &headers, &uri) {
         return refusal;
     }
     let Ok(id) = id.parse::<MessageId>() else {
@@ -191,13 +191,13 @@ mod tests {
         let shared = Shared::default();
         let api = Api {
             store: store.await.unwrap(),
-            inbox: shared.get(),
+            doors: shared.get(),
             owners: shared.get(),
         };
         let uri = Uri::from_static("/health/ready");
         let status = async || ready(State(api.clone()), uri.clone()).await.status();
         assert_eq!(status().await, 200, "no source is configured");
-        api.inbox.expect(["erp".to_owned(), "broken".to_owned()]);
+        api.doors.expect(["erp".to_owned(), "broken".to_owned()]);
         assert_eq!(status().await, 503);
 
         let connect = async |name: &str, config: &str| {

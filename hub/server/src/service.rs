@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use adapter_http::{HttpInbox, HttpSourceConfig};
 use hub_core::files::OsFiles;
-use hub_core::{Shared, SourceConfig as _, SystemClock};
+use hub_core::{Shared, SystemClock};
 use hub_store::StoreError;
 use hub_store::messages::Store;
 use hub_store::sqlite::SqliteOptions;
+use hub_web::Doors;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -220,14 +220,14 @@ impl Service {
 /// source is never run.
 fn expect_sources(config: &Config, shared: &Shared) {
     let is_run = |entry: &&SourceEntry| {
-        entry.kind == HttpSourceConfig::KIND && config.inbound_of(&entry.name).is_some()
+        entry.adapter.has_door() && config.inbound_of(&entry.name).is_some()
     };
     let names = config
         .sources
         .values()
         .filter(is_run)
         .map(|entry| entry.name.clone());
-    shared.get::<HttpInbox>().expect(names);
+    shared.get::<Doors>().expect(names);
 }
 
 /// The hub's own node number. One hub owns a SQLite folder; the command line takes others.

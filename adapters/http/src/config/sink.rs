@@ -2,23 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use hub_core::{AdapterContext, ConfigProblem, Secret, Sink, SinkConfig, SinkError};
-use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use hub_web::{Auth, ClientOptions, NoAnswer, UrlTemplate, WebClient, WebServer};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 
-use crate::client::client;
-use crate::config::BasicCredential;
-use crate::oauth::Tokens;
-use crate::sink::{Access, HttpSink, is_free};
-use crate::url_template::UrlTemplate;
+use crate::sink::{HttpSink, is_free};
 
 /// Posts each message to a URL.
 ///
@@ -55,10 +47,10 @@ pub struct HttpSinkConfig {
     #[serde(default)]
     pub auth: Option<Auth>,
     /// Longest wait for a connection, in seconds.
-    #[serde(default = "connect_timeout_seconds")]
+    #[serde(default = "WebServer::usual_connect_timeout_seconds")]
     pub connect_timeout_seconds: u64,
     /// Longest wait for the answer, in seconds; one second more per 256 KiB of the body.
-    #[serde(default = "timeout_seconds")]
+    #[serde(default = "WebServer::usual_timeout_seconds")]
     pub timeout_seconds: u64,
     /// Statuses that mean that the message is there already, `[409]` say.
     #[serde(default)]
@@ -92,83 +84,6 @@ pub enum Method {
     Put,
 }
 
-/// Who we are to the other side.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Auth {
-    /// `Authorization: Bearer <token>`.
-    Bearer(Secret),
-    /// `Authorization: Basic`.
-    Basic(BasicCredential),
-    /// A secret in a header of another name.
-    Header(HeaderSecret),
-    /// A token from an OAuth 2 server, by client credentials.
-    Oauth2(OAuth2ClientCredentials),
-}
-
-/// A header that carries a secret.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HeaderSecret {
-    /// Name of the header, `X-Api-Key` say.
-    pub name: String,
-    /// Its value.
-    pub value: Secret,
-}
-
-/// OAuth 2 client credentials (RFC 6749, 4.4). The token is kept and renewed before it expires;
-/// after a 401 it is renewed once.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct OAuth2ClientCredentials {
-    /// Where tokens are had.
-    pub token_url: String,
-    /// Our id there.
-    pub client_id: String,
-    /// Our secret there.
-    pub client_secret: Secret,
-    /// Scopes to ask for, separated by spaces.
-    #[serde(default)]
-    pub scope: Option<String>,
-    /// Audience to ask for, where the server wants one.
-    #[serde(default)]
-    pub audience: Option<String>,
-    /// Send id and secret in the form instead of a Basic header.
-    #[serde(default)]
-    pub secret_in_body: bool,
-}
-
-fn connect_timeout_seconds() -> u64 {
-    10
-}
-
-fn timeout_seconds() -> u64 {
-    60
-}
-
-fn unavailable(context: &AdapterContext, reason: String) -> SinkError {
-    SinkError::Unavailable {
-        endpoint: context.name.clone(),
-        reason,
-        retry_after: None,
-        answered: false,
-    }
-}
-
-/// Whether a URL stays on this machine.
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|a| a.is_loopback())
-}
-
-fn sensitive(text: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::try_from(text)
-        .map_err(|_| "the secret holds characters that no header can carry".to_owned())?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 impl HttpSinkConfig {
     fn static_headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
@@ -187,85 +102,45 @@ impl HttpSinkConfig {
         Ok(headers)
     }
 
-    fn access(&self, context: &AdapterContext, client: &reqwest::Client) -> Result<Access, String> {
-        let resolve =
-            |secret: &Secret| secret.resolve(&context.base_dir).map_err(|e| e.to_string());
-        let authorization = |text: &str| Ok(Access::Header(AUTHORIZATION, sensitive(text)?));
-        match &self.auth {
-            None => Ok(Access::Open),
-            Some(Auth::Bearer(secret)) => authorization(&format!("Bearer {}", resolve(secret)?)),
-            Some(Auth::Basic(credential)) => {
-                let pair = format!("{}:{}", credential.user, resolve(&credential.password)?);
-                authorization(&format!("Basic {}", BASE64_STANDARD.encode(pair)))
-            }
-            Some(Auth::Header(header)) => {
-                let name = HeaderName::try_from(header.name.as_str())
-                    .map_err(|_| format!("`{}` is no header name", header.name))?;
-                Ok(Access::Header(name, sensitive(&resolve(&header.value)?)?))
-            }
-            Some(Auth::Oauth2(oauth)) => Ok(Access::OAuth2(Box::new(Tokens::new(
-                oauth.clone(),
-                resolve(&oauth.client_secret)?,
-                client.clone(),
-                Duration::from_secs(self.timeout_seconds),
-                context.clock.clone(),
-            )))),
+    /// The server, whose keys stand in this table.
+    fn server(&self) -> WebServer {
+        let base = UrlTemplate::parse(&self.url)
+            .ok()
+            .and_then(|url| url.base());
+        WebServer {
+            url: base.map(String::from).unwrap_or_default(),
+            auth: self.auth.clone(),
+            connect_timeout_seconds: self.connect_timeout_seconds,
+            timeout_seconds: self.timeout_seconds,
+            insecure_allow_plain_http: self.insecure_allow_plain_http,
+            ca_certificates: self.ca_certificates.clone(),
+            client_certificate: self.client_certificate.clone(),
+            proxy: self.proxy.clone(),
         }
     }
 
-    fn sink(&self, context: &AdapterContext) -> Result<HttpSink, String> {
-        let client = client(self, context)?;
-        Ok(HttpSink {
-            endpoint: context.name.clone(),
-            url: UrlTemplate::parse(&self.url)?,
-            method: match self.method {
-                Method::Post => reqwest::Method::POST,
-                Method::Put => reqwest::Method::PUT,
-            },
-            headers: self.static_headers()?,
-            access: self.access(context, &client)?,
-            client,
-            timeout: Duration::from_secs(self.timeout_seconds),
-            accept_statuses: self.accept_statuses.clone(),
-            clock: context.clock.clone(),
-        })
+    fn client(&self, context: &AdapterContext) -> Result<WebClient, SinkError> {
+        let options = ClientOptions {
+            follow_redirects: self.follow_redirects,
+            ..ClientOptions::default()
+        };
+        let client = self.server().client_with(options, context);
+        client.map_err(|reason| unavailable(context, reason))
     }
 
-    fn validate_url(&self, key: &str, url: Result<Url, String>, problems: &mut Vec<ConfigProblem>) {
-        match url {
-            Err(reason) => problems.push(ConfigProblem::error(key, reason)),
-            Ok(url) if url.scheme() == "https" || is_loopback(&url) => {}
-            Ok(_) if self.insecure_allow_plain_http => problems.push(ConfigProblem::warning(
-                key,
-                "messages and credentials go over the network in the clear",
-            )),
-            Ok(_) => problems.push(ConfigProblem::error(
-                key,
-                "is not encrypted: use `https:`, or set `insecure_allow_plain_http = true`",
-            )),
+    fn validate_server(&self, problems: &mut Vec<ConfigProblem>) {
+        let server = self.server();
+        match UrlTemplate::parse(&self.url) {
+            Ok(_) => server.validate_url("url", &server.url, problems),
+            Err(reason) => problems.push(ConfigProblem::error("url", reason)),
         }
+        server.validate_rest("", problems);
     }
+}
 
-    fn validate_auth(&self, problems: &mut Vec<ConfigProblem>) {
-        match &self.auth {
-            Some(Auth::Oauth2(oauth)) => {
-                let url = Url::parse(&oauth.token_url).map_err(|e| e.to_string());
-                self.validate_url("auth.oauth2.token_url", url, problems);
-                if oauth.client_id.is_empty() {
-                    problems.push(ConfigProblem::error("auth.oauth2.client_id", "is empty"));
-                }
-            }
-            Some(Auth::Basic(basic)) if basic.user.is_empty() || basic.user.contains(':') => {
-                let reason = "is empty or holds a colon, which HTTP Basic cannot express";
-                problems.push(ConfigProblem::error("auth.basic.user", reason));
-            }
-            Some(Auth::Header(header)) if HeaderName::try_from(header.name.as_str()).is_err() => {
-                let reason = format!("`{}` is no header name", header.name);
-                problems.push(ConfigProblem::error("auth.header.name", reason));
-            }
-            _ => {}
-        }
-    }
+fn unavailable(context: &AdapterContext, reason: String) -> SinkError {
+    let endpoint = context.name.clone();
+    NoAnswer { endpoint, reason }.into()
 }
 
 #[async_trait]
@@ -283,21 +158,10 @@ accept_statuses = [409]
 
     fn validate(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
-        let url = UrlTemplate::parse(&self.url);
-        let base = url.and_then(|u| u.base().ok_or_else(|| "is no URL".to_owned()));
-        self.validate_url("url", base, &mut problems);
-        self.validate_auth(&mut problems);
+        self.validate_server(&mut problems);
         let mut error = |key, reason: String| problems.push(ConfigProblem::error(key, reason));
         if let Err(reason) = self.static_headers() {
             error("headers", reason);
-        }
-        for (key, seconds) in [
-            ("connect_timeout_seconds", self.connect_timeout_seconds),
-            ("timeout_seconds", self.timeout_seconds),
-        ] {
-            if !(1..=86_400).contains(&seconds) {
-                error(key, format!("is {seconds}, expected 1 to 86400"));
-            }
         }
         if let Some(status) = self
             .accept_statuses
@@ -309,42 +173,25 @@ accept_statuses = [409]
                 format!("holds {status}, expected 400 to 599"),
             );
         }
-        if let Some(Err(wrong)) = self.proxy.as_deref().map(Url::parse) {
-            error(
-                "proxy",
-                format!("{wrong}, expected a URL such as `http://proxy:3128`"),
-            );
-        }
         problems
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        let failed = |reason| unavailable(context, reason);
-        let sink = self.sink(context).map_err(failed)?;
-        if let Access::OAuth2(tokens) = &sink.access {
-            tokens.token().await.map_err(failed)?;
-        }
-        // A request could be taken for a message; that someone listens must do.
-        let server = self
-            .proxy
-            .as_deref()
-            .map_or_else(|| sink.url.base(), |p| Url::parse(p).ok());
-        let addresses = server
-            .and_then(|url| url.socket_addrs(|| None).ok())
-            .ok_or_else(|| failed("its host is not known".to_owned()))?;
-        let patience = Duration::from_secs(self.connect_timeout_seconds);
-        match tokio::time::timeout(patience, TcpStream::connect(&addresses[..])).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed(format!("no connection within {patience:?}"))),
-        }
+        Ok(self.client(context)?.reachable().await?)
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {
-        match self.sink(context) {
-            Ok(sink) => Ok(Box::new(sink)),
-            Err(reason) => Err(unavailable(context, reason)),
-        }
+        let failed = |reason| unavailable(context, reason);
+        Ok(Box::new(HttpSink {
+            client: self.client(context)?,
+            url: UrlTemplate::parse(&self.url).map_err(failed)?,
+            method: match self.method {
+                Method::Post => reqwest::Method::POST,
+                Method::Put => reqwest::Method::PUT,
+            },
+            headers: self.static_headers().map_err(failed)?,
+            accept_statuses: self.accept_statuses.clone(),
+        }))
     }
 }
 
@@ -392,10 +239,10 @@ mod tests {
             keys,
             [
                 "url",
-                "headers",
                 "timeout_seconds",
-                "accept_statuses",
-                "proxy"
+                "proxy",
+                "headers",
+                "accept_statuses"
             ]
         );
     }

@@ -1,27 +1,17 @@
 //! Configuration of an HTTP source.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::HeaderName;
 use hub_core::{
-    AdapterContext, Arrival, ConfigProblem, RateLimit, Secret, Source, SourceConfig, SourceError,
-    TokenBucket,
+    AdapterContext, ConfigProblem, RateLimit, Secret, Source, SourceConfig, SourceError,
 };
+use hub_web::{BasicCredential, DoorConfig, MESSAGES, encoded};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio::sync::{Semaphore, mpsc};
 
-use crate::body::Bounds;
-use crate::credentials::Credentials;
-use crate::inbox::{Door, HttpInbox};
-use crate::receive::MESSAGES;
-use crate::source::HttpSource;
-use crate::url_template::encoded;
-
-/// Most messages under way; more would only queue in memory.
-const LARGEST_WINDOW: usize = 16_384;
+use crate::source::Messages;
 
 /// Headers that carry credentials and are therefore never kept.
 const CREDENTIALS: [&str; 4] = [
@@ -57,19 +47,19 @@ pub struct HttpSourceConfig {
     #[serde(default)]
     pub insecure_allow_anonymous: bool,
     /// Largest body in bytes, after decompression.
-    #[serde(default = "max_body_bytes")]
+    #[serde(default = "DoorConfig::usual_max_body_bytes")]
     pub max_body_bytes: u64,
     /// Media types that are taken, such as `application/xml` or `text/*`. Empty: all, and none told.
     #[serde(default)]
     pub media_types: Vec<String>,
     /// Longest wait for the commit once the body is complete, in seconds. Then the answer is 503.
-    #[serde(default = "request_timeout_seconds")]
+    #[serde(default = "DoorConfig::usual_request_timeout_seconds")]
     pub request_timeout_seconds: u64,
     /// Longest silence while the body is coming, in seconds. Then the answer is 408.
-    #[serde(default = "idle_timeout_seconds")]
+    #[serde(default = "DoorConfig::usual_idle_timeout_seconds")]
     pub idle_timeout_seconds: u64,
     /// Most messages under way at once. Above, the answer is 503. 1 keeps the order of requests.
-    #[serde(default = "max_in_flight")]
+    #[serde(default = "DoorConfig::usual_max_in_flight")]
     pub max_in_flight: usize,
     /// Refuse messages without an `Idempotency-Key`.
     #[serde(default)]
@@ -80,32 +70,6 @@ pub struct HttpSourceConfig {
     /// Request headers to keep with the message. Never those that carry credentials.
     #[serde(default = "headers")]
     pub headers: Vec<String>,
-}
-
-/// A user and where the password is.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BasicCredential {
-    /// User name, without a colon.
-    pub user: String,
-    /// The password.
-    pub password: Secret,
-}
-
-fn max_body_bytes() -> u64 {
-    512 * 1024 * 1024
-}
-
-fn request_timeout_seconds() -> u64 {
-    60
-}
-
-fn idle_timeout_seconds() -> u64 {
-    30
-}
-
-fn max_in_flight() -> usize {
-    512
 }
 
 fn headers() -> Vec<String> {
@@ -120,9 +84,29 @@ fn header_names(names: &[String]) -> Result<Vec<HeaderName>, String> {
 }
 
 impl HttpSourceConfig {
-    fn credentials(&self, context: &AdapterContext) -> Result<Credentials, SourceError> {
-        Credentials::resolve(self, &context.base_dir)
-            .map_err(|reason| disconnected(context, reason))
+    /// The door, whose keys stand in this table.
+    fn door(&self) -> DoorConfig {
+        DoorConfig {
+            bearer: self.bearer.clone(),
+            basic: self.basic.clone(),
+            query_tokens: Vec::new(),
+            insecure_allow_anonymous: self.insecure_allow_anonymous,
+            max_body_bytes: self.max_body_bytes,
+            request_timeout_seconds: self.request_timeout_seconds,
+            idle_timeout_seconds: self.idle_timeout_seconds,
+            max_in_flight: self.max_in_flight,
+            rate_limit: self.rate_limit,
+        }
+    }
+
+    fn handler(&self, context: &AdapterContext) -> Result<Messages, SourceError> {
+        let keep = self.headers_to_keep();
+        Ok(Messages {
+            status_prefix: format!("{}{}/", MESSAGES.prefix, encoded(&context.name)),
+            media_types: self.media_types.clone(),
+            keep: keep.map_err(|reason| disconnected(context, reason))?,
+            require_key: self.require_idempotency_key,
+        })
     }
 
     fn headers_to_keep(&self) -> Result<Vec<HeaderName>, String> {
@@ -132,30 +116,6 @@ impl HttpSourceConfig {
                 "`{name}` carries credentials, which are never kept"
             )),
             None => Ok(names),
-        }
-    }
-
-    fn validate_access(&self, problems: &mut Vec<ConfigProblem>) {
-        let credentials = !self.bearer.is_empty() || !self.basic.is_empty();
-        match (credentials, self.insecure_allow_anonymous) {
-            (false, false) => problems.push(ConfigProblem::error(
-                "bearer",
-                "nobody could post: give `bearer` or `basic` credentials by reference, \
-                 `bearer = [\"env:NAME\"]`",
-            )),
-            (_, true) => problems.push(ConfigProblem::warning(
-                "insecure_allow_anonymous",
-                "anybody who reaches the listener can post messages",
-            )),
-            (true, false) => {}
-        }
-        if self
-            .basic
-            .iter()
-            .any(|b| b.user.is_empty() || b.user.contains(':'))
-        {
-            let reason = "is empty or holds a colon, which HTTP Basic cannot express";
-            problems.push(ConfigProblem::error("basic.user", reason));
         }
     }
 }
@@ -182,29 +142,8 @@ require_idempotency_key = false
 
     fn validate(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
-        self.validate_access(&mut problems);
+        self.door().validate("", false, &mut problems);
         let mut error = |key, reason: String| problems.push(ConfigProblem::error(key, reason));
-        if self.max_body_bytes == 0 {
-            error(
-                "max_body_bytes",
-                "is 0: every message would be too large".to_owned(),
-            );
-        }
-        for (key, seconds) in [
-            ("request_timeout_seconds", self.request_timeout_seconds),
-            ("idle_timeout_seconds", self.idle_timeout_seconds),
-        ] {
-            if !(1..=86_400).contains(&seconds) {
-                error(key, format!("is {seconds}, expected 1 to 86400"));
-            }
-        }
-        if !(1..=LARGEST_WINDOW).contains(&self.max_in_flight) {
-            let count = self.max_in_flight;
-            error(
-                "max_in_flight",
-                format!("is {count}, expected 1 to {LARGEST_WINDOW}"),
-            );
-        }
         if let Some(wrong) = self.media_types.iter().find(|t| !t.contains('/')) {
             error(
                 "media_types",
@@ -218,59 +157,17 @@ require_idempotency_key = false
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SourceError> {
-        self.credentials(context).map(drop)
+        self.door().check(context)
+    }
+
+    fn has_door(&self) -> bool {
+        true
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Source>, SourceError> {
-        let inbox = context.shared.get::<HttpInbox>();
-        let opened = self
-            .door(context)
-            .inspect_err(|_| inbox.fail(&context.name));
-        let (door, arrivals) = opened?;
-        let window = self.window();
-        Ok(Box::new(HttpSource::open(
-            inbox,
-            Arc::new(door),
-            arrivals,
-            window,
-        )))
-    }
-}
-
-impl HttpSourceConfig {
-    /// Messages that may be under way at once.
-    fn window(&self) -> usize {
-        self.max_in_flight.clamp(1, LARGEST_WINDOW)
-    }
-
-    fn door(
-        &self,
-        context: &AdapterContext,
-    ) -> Result<(Door, mpsc::Receiver<Arrival>), SourceError> {
-        let window = self.window();
-        let (sender, arrivals) = mpsc::channel(window);
-        let door = Door {
-            name: context.name.clone(),
-            status_prefix: format!("{MESSAGES}{}/", encoded(&context.name)),
-            credentials: self.credentials(context)?,
-            bounds: Bounds {
-                limit: self.max_body_bytes,
-                idle: Duration::from_secs(self.idle_timeout_seconds),
-            },
-            media_types: self.media_types.clone(),
-            keep: self
-                .headers_to_keep()
-                .map_err(|reason| disconnected(context, reason))?,
-            require_key: self.require_idempotency_key,
-            request_timeout: Duration::from_secs(self.request_timeout_seconds),
-            rate: self
-                .rate_limit
-                .map(|limit| Mutex::new(TokenBucket::new(limit))),
-            clock: context.clock.clone(),
-            in_flight: Arc::new(Semaphore::new(window)),
-            arrivals: sender,
-        };
-        Ok((door, arrivals))
+        let handler = Arc::new(self.handler(context)?);
+        let door = self.door().open(MESSAGES, handler, context)?;
+        Ok(Box::new(door))
     }
 }
 

@@ -3,16 +3,16 @@
 use hub_core::OutgoingMessage;
 use hub_names::MessageTemplate;
 
-/// A parsed template.
+/// A parsed template: `https://host/path/{message_id}`, with the words of [`MessageTemplate`].
 #[derive(Debug, Clone)]
-pub(crate) struct UrlTemplate(MessageTemplate);
+pub struct UrlTemplate(MessageTemplate);
 
 impl UrlTemplate {
     /// Reads a template.
     ///
     /// # Errors
     /// What is wrong, and what would be valid.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let template = Self(MessageTemplate::parse(text)?);
         template.host_is_fixed()?;
         Ok(template)
@@ -37,19 +37,22 @@ impl UrlTemplate {
     }
 
     /// The URL without the values: scheme and host are the message's own.
-    pub(crate) fn base(&self) -> Option<reqwest::Url> {
+    #[must_use]
+    pub fn base(&self) -> Option<reqwest::Url> {
         reqwest::Url::parse(self.0.head()).ok()
     }
 
     /// The URL for a message; values are percent-encoded.
-    pub(crate) fn url(&self, message: &OutgoingMessage) -> String {
+    #[must_use]
+    pub fn url(&self, message: &OutgoingMessage) -> String {
         self.0.fill(message, encoded)
     }
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986. A value that is only dots would
 /// climb in the path, even if encoded (`%2E%2E` is `..` to URL parsers), and becomes underscores.
-pub(crate) fn encoded(value: &str) -> String {
+#[must_use]
+pub fn encoded(value: &str) -> String {
     use std::fmt::Write;
     let dots = value.bytes().all(|b| b == b'.');
     let mut out = String::with_capacity(value.len());

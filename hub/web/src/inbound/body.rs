@@ -1,22 +1,23 @@
-//! The body of a posted message: small ones in memory, large ones as a stream, never larger than
+//! The body of a request: small ones in memory, large ones as a stream, never larger than
 //! allowed and never waiting for a sender that has gone quiet.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use hub_core::Body;
+use tokio::io::AsyncRead;
 use tokio::time::Sleep;
 use tokio_util::io::StreamReader;
 
-use crate::gunzip::Gunzip;
+use super::gunzip::Gunzip;
 use crate::problem::Problem;
 
 /// Largest body that is taken into memory. With `max_in_flight` it bounds the memory of a source:
@@ -25,7 +26,7 @@ const LARGEST_IN_MEMORY: usize = 64 * 1024;
 
 /// Why a body is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(super) enum Trouble {
     /// Larger than the source allows.
     TooLarge { limit: u64 },
     /// The sender stopped before the end.
@@ -37,7 +38,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    pub(crate) fn problem(&self) -> Problem {
+    pub(super) fn problem(&self) -> Problem {
         match self {
             Self::TooLarge { limit } => Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -73,55 +74,135 @@ impl From<Trouble> for io::Error {
     }
 }
 
-/// How far a streamed body got, for the request that waits for its settlement.
+/// How far a body got, for the request that waits for its settlement.
 #[derive(Debug, Default)]
-pub(crate) struct Progress {
+pub(super) struct Progress {
     bytes: AtomicU64,
+    complete: AtomicBool,
     trouble: OnceLock<Trouble>,
 }
 
 impl Progress {
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn trouble(&self) -> Option<&Trouble> {
+    /// Whether all of it has come.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
         self.trouble.get()
     }
 }
 
 /// What bounds a body.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    pub(crate) limit: u64,
-    pub(crate) idle: Duration,
+pub(super) struct Bounds {
+    pub(super) limit: u64,
+    pub(super) idle: Duration,
 }
 
-/// A body, and its progress if it is still coming.
-pub(crate) async fn intake(
-    data: BodyDataStream,
-    gzip: bool,
-    bounds: Bounds,
-) -> Result<(Body, Option<Arc<Progress>>), Trouble> {
-    let mut chunks = Chunks::new(data, gzip, bounds);
-    let Some(first) = chunks.next().await.transpose()? else {
-        return Ok((Body::Bytes(Bytes::new()), None));
-    };
-    let mut head = vec![first];
-    let mut size = head[0].len();
-    while size <= LARGEST_IN_MEMORY {
-        match chunks.next().await.transpose()? {
-            Some(chunk) => {
-                size += chunk.len();
-                head.push(chunk);
-            }
-            None => return Ok((Body::Bytes(join(head)), None)),
+/// The body of a request. Nothing is read before it is asked for; what is read is bounded, timed and
+/// decompressed.
+pub struct PostedBody {
+    head: Vec<Bytes>,
+    head_bytes: usize,
+    rest: Chunks,
+}
+
+impl PostedBody {
+    pub(super) fn new(data: BodyDataStream, gzip: bool, bounds: Bounds) -> Self {
+        Self {
+            head: Vec::new(),
+            head_bytes: 0,
+            rest: Chunks::new(data, gzip, bounds),
         }
     }
-    let progress = chunks.progress.clone();
-    let all = stream::iter(head.into_iter().map(Ok)).chain(chunks);
-    let body = Body::Stream(Box::pin(StreamReader::new(all.map(io_error))));
-    Ok((body, Some(progress)))
+
+    pub(super) fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.rest.progress)
+    }
+
+    /// The first `bytes` bytes, or all if there are fewer. They stay a part of the body.
+    ///
+    /// # Errors
+    /// The body is too large, cut off, silent, or no gzip.
+    pub async fn head(&mut self, bytes: usize) -> Result<Bytes, Problem> {
+        self.read_beyond(bytes.saturating_sub(1))
+            .await
+            .map_err(|trouble| trouble.problem())?;
+        let head = join(std::mem::take(&mut self.head));
+        self.head = vec![head.clone()];
+        Ok(head.slice(..bytes.min(head.len())))
+    }
+
+    /// The whole body, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The body is too large, cut off, silent, or no gzip.
+    pub async fn whole(mut self, limit: usize) -> Result<Bytes, Problem> {
+        let is_all = self.read_beyond(limit).await;
+        match is_all.map_err(|trouble| trouble.problem())? {
+            true => Ok(join(self.head)),
+            false => {
+                let limit = limit as u64;
+                Err(Trouble::TooLarge { limit }.problem())
+            }
+        }
+    }
+
+    /// The body of a message: a small one in memory, a large one as a stream.
+    ///
+    /// # Errors
+    /// The body is too large, cut off, silent, or no gzip.
+    pub async fn into_message(mut self) -> Result<Body, Problem> {
+        let is_all = self.read_beyond(LARGEST_IN_MEMORY).await;
+        match is_all.map_err(|trouble| trouble.problem())? {
+            true => Ok(Body::Bytes(join(self.head))),
+            false => Ok(Body::Stream(self.into_reader())),
+        }
+    }
+
+    /// The body as a stream, whatever its size. Its errors mean that the message is not complete.
+    #[must_use]
+    pub fn into_reader(self) -> Pin<Box<dyn AsyncRead + Send>> {
+        let all = stream::iter(self.head.into_iter().map(Ok)).chain(self.rest);
+        Box::pin(StreamReader::new(all.map(io_error)))
+    }
+
+    /// Reads until there are more than so many bytes in memory. Whether that is all.
+    async fn read_beyond(&mut self, bytes: usize) -> Result<bool, Trouble> {
+        while self.head_bytes <= bytes {
+            match self.rest.next().await.transpose()? {
+                Some(chunk) => {
+                    self.head_bytes += chunk.len();
+                    self.head.push(chunk);
+                }
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether the body is gzip; other encodings are refused.
+pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
+    let Some(value) = headers.get(header::CONTENT_ENCODING) else {
+        return Ok(false);
+    };
+    match value.as_bytes() {
+        v if v.eq_ignore_ascii_case(b"identity") => Ok(false),
+        v if v.eq_ignore_ascii_case(b"gzip") || v.eq_ignore_ascii_case(b"x-gzip") => Ok(true),
+        _ => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content-encoding",
+            "The content encoding is not taken here",
+            "send `Content-Encoding: gzip`, or none",
+        )
+        .with(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))),
+    }
 }
 
 fn io_error(chunk: Result<Bytes, Trouble>) -> io::Result<Bytes> {
@@ -130,6 +211,7 @@ fn io_error(chunk: Result<Bytes, Trouble>) -> io::Result<Bytes> {
 
 fn join(mut chunks: Vec<Bytes>) -> Bytes {
     match chunks.len() {
+        0 => Bytes::new(),
         1 => chunks.remove(0),
         _ => {
             let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
@@ -181,6 +263,7 @@ impl Chunks {
 
     fn end(&mut self) -> Result<Bytes, Trouble> {
         self.ended = true;
+        self.progress.complete.store(true, Ordering::Relaxed);
         match &mut self.gunzip {
             Some(gunzip) => gunzip.finish(),
             None => Ok(Bytes::new()),

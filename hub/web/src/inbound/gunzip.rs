@@ -5,7 +5,7 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 
-use crate::body::Trouble;
+use super::body::Trouble;
 
 /// Compressed bytes inflated at a time: deflate makes at most 1,032 times as many of them, so
 /// that a step stays within 2 MiB.
@@ -18,7 +18,7 @@ const HIGHEST_RATIO: u64 = 200;
 const FREE_BYTES: u64 = 1024 * 1024;
 
 /// Inflates a body piece by piece.
-pub(crate) struct Gunzip {
+pub(super) struct Gunzip {
     decoder: MultiGzDecoder<Vec<u8>>,
     taken: u64,
     given: u64,
@@ -27,7 +27,7 @@ pub(crate) struct Gunzip {
 
 impl Gunzip {
     /// Gives at most `limit` bytes.
-    pub(crate) fn new(limit: u64) -> Self {
+    pub(super) fn new(limit: u64) -> Self {
         Self {
             decoder: MultiGzDecoder::new(Vec::new()),
             taken: 0,
@@ -37,7 +37,7 @@ impl Gunzip {
     }
 
     /// Inflates the next bytes; may give none yet.
-    pub(crate) fn push(&mut self, compressed: &[u8]) -> Result<Bytes, Trouble> {
+    pub(super) fn push(&mut self, compressed: &[u8]) -> Result<Bytes, Trouble> {
         for step in compressed.chunks(STEP) {
             self.decoder
                 .write_all(step)
@@ -49,7 +49,7 @@ impl Gunzip {
     }
 
     /// The last bytes, if the body was whole.
-    pub(crate) fn finish(&mut self) -> Result<Bytes, Trouble> {
+    pub(super) fn finish(&mut self) -> Result<Bytes, Trouble> {
         self.decoder
             .try_finish()
             .map_err(|error| Trouble::Gzip(error.to_string()))?;

@@ -46,7 +46,8 @@ pub fn verdict(status: u16, accept_statuses: &[u16]) -> Verdict {
 
 /// Whether an "unavailable" answer may be this one message's fault: a 500 often is. Wrong or
 /// refused credentials, a wrong or moved URL and an announced maintenance never are.
-pub(crate) fn is_about_the_message(status: u16, asks_for_a_pause: bool) -> bool {
+#[must_use]
+pub fn is_about_the_message(status: u16, asks_for_a_pause: bool) -> bool {
     match status {
         401 | 403 | 407 | 100..=199 | 300..=399 => false,
         503 => !asks_for_a_pause,
@@ -55,7 +56,8 @@ pub(crate) fn is_about_the_message(status: u16, asks_for_a_pause: bool) -> bool 
 }
 
 /// The pause that a `Retry-After` asks for, in seconds or as a date; at most an hour.
-pub(crate) fn retry_after(value: &str, now: Instant) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(value: &str, now: Instant) -> Option<Duration> {
     let value = value.trim();
     let pause = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -1,48 +1,27 @@
-//! The connected sources behind the hub's listener.
+//! The doors of all connected sources, behind the hub's one listener.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use hub_core::{Arrival, Clock, TokenBucket};
-use tokio::sync::{Semaphore, mpsc};
 
-use crate::body::Bounds;
-use crate::credentials::Credentials;
+use super::door::Door;
+use super::receive::{not_connected, unknown_source};
 use crate::problem::Problem;
-use crate::receive::{MESSAGES, not_connected, unknown_source};
 
-/// The HTTP sources that are connected, by name: one per hub, in `hub_core::Shared`.
+/// The doors that are open, by the names of their sources: one value per hub, in
+/// [`hub_core::Shared`].
 #[derive(Default)]
-pub struct HttpInbox {
+pub struct Doors {
     doors: RwLock<HashMap<String, Arc<Door>>>,
     expected: RwLock<HashSet<String>>,
     /// Those of the expected that could not be opened.
     failed: RwLock<HashSet<String>>,
 }
 
-/// One connected source, seen from the listener.
-pub(crate) struct Door {
-    pub(crate) name: String,
-    /// What stands before the message id in a status URL.
-    pub(crate) status_prefix: String,
-    pub(crate) credentials: Credentials,
-    pub(crate) bounds: Bounds,
-    pub(crate) media_types: Vec<String>,
-    pub(crate) keep: Vec<HeaderName>,
-    pub(crate) require_key: bool,
-    pub(crate) request_timeout: Duration,
-    pub(crate) rate: Option<Mutex<TokenBucket>>,
-    pub(crate) clock: Arc<dyn Clock>,
-    /// One permit per unsettled message.
-    pub(crate) in_flight: Arc<Semaphore>,
-    pub(crate) arrivals: mpsc::Sender<Arrival>,
-}
-
-impl HttpInbox {
-    /// Says which sources are configured. While one of them is not connected (the hub starts, or
+impl Doors {
+    /// Says which sources with doors are configured. While one of them is not connected (the hub starts, or
     /// takes over a changed configuration) its partners are asked to wait; to any other name the
     /// answer is that there is no such source, for good.
     pub fn expect(&self, names: impl IntoIterator<Item = String>) {
@@ -69,20 +48,20 @@ impl HttpInbox {
         awaited
     }
 
-    /// Notes that a source could not be opened.
-    pub(crate) fn fail(&self, name: &str) {
+    /// Notes that a source cannot open its door, so that nobody waits for it.
+    pub fn fail(&self, name: &str) {
         let mut failed = self.failed.write().unwrap_or_else(PoisonError::into_inner);
         failed.insert(name.to_owned());
     }
 
     /// Opens a door; one of the same name, an older configuration's, is replaced.
-    pub(crate) fn open(&self, door: Arc<Door>) {
+    pub(super) fn open(&self, door: Arc<Door>) {
         let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
         doors.insert(door.name.clone(), door);
     }
 
     /// Closes a door, unless it was replaced already.
-    pub(crate) fn close(&self, door: &Arc<Door>) {
+    pub(super) fn close(&self, door: &Arc<Door>) {
         let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
         if doors.get(&door.name).is_some_and(|d| Arc::ptr_eq(d, door)) {
             doors.remove(&door.name);
@@ -98,16 +77,16 @@ impl HttpInbox {
         clippy::result_large_err,
         reason = "the refusal is the answer, and rare"
     )]
-    pub fn authorize(&self, source: &str, headers: &HeaderMap) -> Result<(), Response> {
+    pub fn authorize(&self, source: &str, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
         let admitted = match self.door(source) {
-            Some(door) => door.check_credentials(headers),
+            Some(door) => door.check_credentials(headers, uri),
             None => Err(self.absent(source)),
         };
-        admitted.map_err(|problem| problem.response(&format!("{MESSAGES}{source}")))
+        admitted.map_err(|problem| problem.response(uri.path()))
     }
 
     /// What a partner of a source is told that is not connected.
-    pub(crate) fn absent(&self, source: &str) -> Problem {
+    pub(super) fn absent(&self, source: &str) -> Problem {
         let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner);
         match expected.contains(source) {
             true => not_connected(),
@@ -115,7 +94,7 @@ impl HttpInbox {
         }
     }
 
-    pub(crate) fn door(&self, name: &str) -> Option<Arc<Door>> {
+    pub(super) fn door(&self, name: &str) -> Option<Arc<Door>> {
         let doors = self.doors.read().unwrap_or_else(PoisonError::into_inner);
         doors.get(name).cloned()
     }

@@ -1,20 +1,46 @@
-//! Who may post to a source.
+//! Who may come to a source.
 
 use std::path::Path;
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use hub_core::Secret;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::config::HttpSourceConfig;
+use super::config::DoorConfig;
+
+/// A user and where the password is.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicCredential {
+    /// User name, without a colon.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+impl BasicCredential {
+    /// What is wrong with a user name that is not expressible.
+    pub(crate) const NOT_EXPRESSIBLE: &str =
+        "is empty or holds a colon, which HTTP Basic cannot express";
+
+    /// Whether HTTP Basic can carry the user's name.
+    pub(crate) fn is_expressible(&self) -> bool {
+        !self.user.is_empty() && !self.user.contains(':')
+    }
+}
 
 /// The credentials of a source, resolved.
-pub(crate) struct Credentials {
+pub(super) struct Credentials {
     anonymous: bool,
     bearer: Vec<Vec<u8>>,
     /// `user:password` in base 64, as the header has it.
     basic: Vec<Vec<u8>>,
+    /// Values of `?token=`.
+    query: Vec<Vec<u8>>,
 }
 
 impl Credentials {
@@ -22,13 +48,13 @@ impl Credentials {
     ///
     /// # Errors
     /// One is missing or empty; never names its value.
-    pub(crate) fn resolve(config: &HttpSourceConfig, base_dir: &Path) -> Result<Self, String> {
-        let resolve = |secret: &hub_core::Secret| match secret.resolve(base_dir) {
+    pub(super) fn resolve(config: &DoorConfig, base_dir: &Path) -> Result<Self, String> {
+        let resolve = |secret: &Secret| match secret.resolve(base_dir) {
             Ok(text) if text.is_empty() => Err(format!("secret `{secret:?}` is empty")),
             Ok(text) => Ok(text),
             Err(error) => Err(error.to_string()),
         };
-        let bearer = config.bearer.iter().map(|s| Ok(resolve(s)?.into_bytes()));
+        let bytes = |secret: &Secret| resolve(secret).map(String::into_bytes);
         let basic = config.basic.iter().map(|credential| {
             let password = resolve(&credential.password)?;
             let pair = format!("{}:{password}", credential.user);
@@ -36,14 +62,23 @@ impl Credentials {
         });
         Ok(Self {
             anonymous: config.insecure_allow_anonymous,
-            bearer: bearer.collect::<Result<_, String>>()?,
+            bearer: config
+                .bearer
+                .iter()
+                .map(bytes)
+                .collect::<Result<_, String>>()?,
             basic: basic.collect::<Result<_, String>>()?,
+            query: config
+                .query_tokens
+                .iter()
+                .map(bytes)
+                .collect::<Result<_, String>>()?,
         })
     }
 
     /// Whether the request may post. Takes as long for a wrong token as for the right one.
-    pub(crate) fn allow(&self, headers: &HeaderMap) -> bool {
-        if self.anonymous {
+    pub(super) fn allow(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        if self.anonymous || self.allow_query(uri) {
             return true;
         }
         let Some((scheme, token)) = headers
@@ -59,14 +94,36 @@ impl Credentials {
         }
     }
 
+    fn allow_query(&self, uri: &Uri) -> bool {
+        let token = |pair: &str| pair.strip_prefix("token=").map(decoded);
+        let mut tokens = uri.query().unwrap_or_default().split('&').filter_map(token);
+        !self.query.is_empty() && tokens.any(|token| is_one_of(&token, &self.query))
+    }
+
     /// The challenge for who may not.
-    pub(crate) fn challenge(&self) -> &'static str {
+    pub(super) fn challenge(&self) -> &'static str {
         match (self.bearer.is_empty(), self.basic.is_empty()) {
             (true, false) => "Basic realm=\"meterhub\"",
             (false, false) => "Bearer realm=\"meterhub\", Basic realm=\"meterhub\"",
             _ => "Bearer realm=\"meterhub\"",
         }
     }
+}
+
+/// A value of a query without its percent-encoding.
+fn decoded(value: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        (rest, _) = match (first, byte) {
+            (b'%', Some(byte)) => (&after[2..], out.push(byte)),
+            (b'+', _) => (after, out.push(b' ')),
+            _ => (after, out.push(*first)),
+        };
+    }
+    out
 }
 
 fn split_scheme(value: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -91,13 +148,14 @@ mod tests {
             anonymous: false,
             bearer: vec![b"old".to_vec(), b"new".to_vec()],
             basic: vec![BASE64_STANDARD.encode("hes:pass:word").into_bytes()],
+            query: vec![b"in the url".to_vec()],
         }
     }
 
     fn allows(value: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, value.parse().unwrap());
-        credentials().allow(&headers)
+        credentials().allow(&headers, &Uri::from_static("/in"))
     }
 
     #[test]
@@ -123,6 +181,20 @@ mod tests {
         ] {
             assert!(!allows(wrong), "{wrong}");
         }
-        assert!(!credentials().allow(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_token_may_stand_in_the_query() {
+        let allows = |uri| credentials().allow(&HeaderMap::new(), &Uri::from_static(uri));
+        assert!(allows("/in?token=in%20the%20url") && allows("/in?id=1&token=in+the+url"));
+        for wrong in [
+            "/in",
+            "/in?token=",
+            "/in?token=old",
+            "/in?tokens=in+the+url",
+            "/in?token=%",
+        ] {
+            assert!(!allows(wrong), "{wrong}");
+        }
     }
 }

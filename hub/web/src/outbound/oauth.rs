@@ -1,4 +1,4 @@
-//! OAuth 2 client credentials: one token for all sends, fetched once, renewed before it expires.
+//! OAuth 2 client credentials: one token for all requests, fetched once, renewed before it expires.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::client::{bounded, plain, reason};
-use crate::config::OAuth2ClientCredentials;
+use super::answer::{bounded, plain, reason};
+use super::auth::OAuth2ClientCredentials;
 
 /// Lifetime of a token whose answer tells none, in seconds.
 const DEFAULT_LIFETIME: u64 = 300;
@@ -24,13 +24,13 @@ const LARGEST_ANSWER: usize = 64 * 1024;
 /// Who waited for a failed fetch shares its failure for so long, instead of trying one by one.
 const SHARED_FAILURE: Duration = Duration::from_secs(1);
 
-/// Fetches and keeps the token of one sink.
-pub(crate) struct Tokens {
-    pub(crate) config: OAuth2ClientCredentials,
-    pub(crate) secret: String,
-    pub(crate) client: Client,
-    pub(crate) timeout: Duration,
-    pub(crate) clock: Arc<dyn Clock>,
+/// Fetches and keeps the token of one endpoint.
+pub(super) struct Tokens {
+    config: OAuth2ClientCredentials,
+    secret: String,
+    client: Client,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
@@ -58,7 +58,7 @@ struct Denied {
 }
 
 impl Tokens {
-    pub(crate) fn new(
+    pub(super) fn new(
         config: OAuth2ClientCredentials,
         secret: String,
         client: Client,
@@ -79,7 +79,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Why there is none; never holds the secret.
-    pub(crate) async fn token(&self) -> Result<Arc<str>, String> {
+    pub(super) async fn token(&self) -> Result<Arc<str>, String> {
         let asked = tokio::time::Instant::now();
         let mut state = self.state.lock().await;
         if let Some(token) = &state.token
@@ -107,7 +107,7 @@ impl Tokens {
     }
 
     /// The server did not take `used`: the next token is a new one.
-    pub(crate) async fn forget(&self, used: &str) {
+    pub(super) async fn forget(&self, used: &str) {
         let mut state = self.state.lock().await;
         if state.token.as_ref().is_some_and(|t| &*t.value == used) {
             state.token = None;
