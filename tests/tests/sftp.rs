@@ -6,8 +6,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +17,10 @@ use meterhub_tests::observe;
 use meterhub_tests::oracle::{History, Route, SentMessage, Tells, assert_conserved};
 use meterhub_tests::proxy::{Fault, Proxy, Step, plan};
 use meterhub_tests::random::{Random, seed_of_run};
-use meterhub_tests::services::{self, service};
+use meterhub_tests::services;
+use meterhub_tests::sftp_partner::{Partner, Server};
 use meterhub_tests::wait::{PATIENCE, until_true};
 use meterhub_tests::workload::{CSV_MAPPING, Maker};
-use tempfile::TempDir;
 
 /// Rounds of load; in each the wire fails in several ways, and server and hub are killed once.
 const ROUNDS: u64 = 2;
@@ -35,75 +34,10 @@ const LARGE_READINGS: u64 = 60_000;
 /// Longest time until all is done once nothing fails any more: back-off may have grown.
 const DRAIN: Duration = Duration::from_secs(180);
 
-/// The partner's folders, on disk and as the server names them.
-struct Partner {
-    folder: TempDir,
-    remote: String,
-}
-
-impl Partner {
-    fn new() -> Option<Self> {
-        let files = PathBuf::from(service("SFTP_FILES")?).join("in");
-        let folder = tempfile::Builder::new()
-            .prefix("e2e")
-            .tempdir_in(files)
-            .expect("a folder on the server");
-        let name = folder.path().file_name().unwrap_or_default();
-        let root = service("SFTP_PATH")?;
-        let remote = format!(
-            "{}/in/{}",
-            root.trim_end_matches('/'),
-            name.to_string_lossy()
-        );
-        for below in ["", "in", "out"] {
-            let path = folder.path().join(below);
-            fs::create_dir_all(&path).expect("can be made");
-            let all = fs::Permissions::from_mode(0o777);
-            fs::set_permissions(&path, all).expect("can be changed");
-        }
-        Some(Self { folder, remote })
-    }
-
-    fn path(&self, below: &str) -> PathBuf {
-        self.folder.path().join(below)
-    }
-}
-
-struct Server {
-    user: String,
-    address: SocketAddr,
-    key: String,
-}
-
-impl Server {
-    fn found() -> Option<Self> {
-        let url = service("SFTP_URL")?;
-        let login = url.strip_prefix("sftp://").expect("an SFTP URL");
-        let (user, address) = login.split_once('@').expect("user@address");
-        Some(Self {
-            user: user.to_owned(),
-            address: address.parse().expect("an address"),
-            key: service("SFTP_KEY")?,
-        })
-    }
-
-    /// Makes the keys known of the same server behind a proxy.
-    fn make_known(&self, config: &Path, proxy: SocketAddr) {
-        let known = fs::read_to_string(service("SFTP_KNOWN_HOSTS").expect("is set"));
-        let of = |address: SocketAddr| format!("[{}]:{}", address.ip(), address.port());
-        let known = known.expect("can be read");
-        let proxied = known.replace(&of(self.address), &of(proxy));
-        fs::write(config.join("known_hosts"), proxied).expect("can be written");
-    }
-
-    fn configuration(&self, proxy: SocketAddr, partner: &Partner) -> String {
-        let (user, key, remote) = (&self.user, &self.key, &partner.remote);
-        let server = format!(
-            "server = {{ address = \"{proxy}\", user = \"{user}\", private_key = \"file:{key}\", \
-             connect_timeout_seconds = 3, timeout_seconds = 3 }}"
-        );
-        format!(
-            r#"
+fn configuration(server: &Server, proxy: SocketAddr, partner: &Partner) -> String {
+    let (remote, server) = (&partner.remote, server.table(proxy));
+    format!(
+        r#"
 [enterprise.north]
 zone = "Europe/Helsinki"
 
@@ -139,8 +73,7 @@ path = "{remote}/out"
 enterprise = "north"
 file = {{ path = "../files", create_folder = true }}
 "#
-        )
-    }
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +89,7 @@ async fn everything_is_there_once_though_server_wire_and_hub_fail() {
         .write_mapping("quarter-hours", CSV_MAPPING)
         .expect("can be written");
     config
-        .write(&server.configuration(proxy.address(), &partner))
+        .write(&configuration(&server, proxy.address(), &partner))
         .expect("can be written");
 
     let mut hub = HubProcess::start(&config).await;
