@@ -99,6 +99,11 @@ impl BoundAccount {
         }
     }
 
+    /// As configured.
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
     /// Messages to us that were not surely answered.
     pub(crate) fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
         lock(&self.kept.unsettled)

@@ -11,8 +11,6 @@ const LONGEST_PREFIX: usize = 15;
 
 /// An account to send from, and the sender that telephones show.
 pub(crate) struct Carrier {
-    /// `system_id` and server, for the delivery's note.
-    pub(crate) name: String,
     pub(crate) account: Arc<BoundAccount>,
     pub(crate) sender: Address,
 }

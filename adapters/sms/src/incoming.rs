@@ -50,6 +50,22 @@ pub(crate) struct Incoming {
     pub(crate) name: String,
     pub(crate) identity: Identity,
     pub(crate) body: Vec<u8>,
+    pub(crate) tells: Tells,
+}
+
+/// What it tells the hub itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// Nothing: octets, or a piece of a text.
+    Nothing,
+    /// What somebody wrote.
+    Text {
+        from: String,
+        to: String,
+        text: String,
+    },
+    /// What became of a part.
+    Receipt(Receipt),
 }
 
 /// How it is recognised if it comes again.
@@ -74,6 +90,14 @@ impl Incoming {
             Text::Text(text) => Content::Text(text),
             Text::Binary(octets) => Content::Data(hex(&octets)),
         };
+        let tells = match &content {
+            Content::Text(text) if piece.part.is_none() => Tells::Text {
+                from: from.clone(),
+                to: to.clone(),
+                text: text.clone(),
+            },
+            _ => Tells::Nothing,
+        };
         let part = piece.part.map(|part| PartOf {
             reference: part.reference,
             number: part.number,
@@ -89,12 +113,14 @@ impl Incoming {
             name: "message".to_owned(),
             identity: Identity::Fingerprint(format!("message-{}", digest(&body))),
             body,
+            tells,
         }
     }
 
     fn receipt(receipt: Receipt, from: String, to: String) -> Self {
         let id = receipt.message_id.clone().unwrap_or_default();
         let state = receipt.state.unwrap_or("unknown");
+        let tells = Tells::Receipt(receipt.clone());
         let body = json(&Wire::Receipt { receipt, from, to });
         // The digest too: a later receipt of the same state may tell another time.
         let key = format!("receipt-{id}-{state}-{}", digest(&body));
@@ -102,6 +128,7 @@ impl Incoming {
             name: format!("receipt {id}").trim_end().to_owned(),
             identity: Identity::Key(key),
             body,
+            tells,
         }
     }
 }

@@ -51,24 +51,37 @@ mod account;
 mod address;
 mod carriers;
 mod config;
-mod daily;
+mod cutting;
+mod endpoint;
 mod incoming;
 mod joining;
 mod link;
+mod memory;
+mod metrics;
 mod outgoing;
 pub mod pdu;
+mod price;
 mod quiet;
 mod receipt;
+mod reference;
+mod rules;
 mod session;
 mod settle;
 mod sink;
 mod source;
+mod submission;
 pub mod text;
 mod unsettled;
 mod verdict;
+mod wishes;
 
 pub use config::{
-    Account, DailyLimit, LongMessages, NotInGsm7, PrefixAccount, QuietHours, SmsSinkConfig,
+    Account, DailyLimit, PrefixAccount, PrefixPrice, Price, QuietHours, SmsSinkConfig,
     SmsSourceConfig, Tls,
 };
+pub use cutting::NotInGsm7;
+pub use memory::{count, opt_out};
+pub use reference::ReceiptIds;
+pub use rules::{OptOut, WhenReached};
+pub use submission::LongMessages;
 pub use verdict::{Verdict, verdict};

@@ -20,6 +20,8 @@ pub(crate) struct Sms {
     pub(crate) from: Option<Address>,
     pub(crate) text: String,
     pub(crate) valid_minutes: Option<u32>,
+    /// Whether it goes to those who opted out as well, where the sink lets it.
+    pub(crate) transactional: bool,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +33,8 @@ struct Wire {
     from: Option<String>,
     #[serde(default)]
     valid_minutes: Option<u32>,
+    #[serde(default)]
+    transactional: bool,
 }
 
 /// Why there is no SMS.
@@ -62,8 +66,8 @@ impl Sms {
             // Only where, not what: serde repeats values, which are personal data.
             format!(
                 "the body is no SMS at line {} column {}, expected \
-                 {{\"to\": \"+37255500001\", \"text\": \"...\"}} with optional `from` and \
-                 `valid_minutes`",
+                 {{\"to\": \"+37255500001\", \"text\": \"...\"}} with optional `from`, \
+                 `valid_minutes` and `transactional`",
                 error.line(),
                 error.column()
             )
@@ -80,6 +84,7 @@ impl Sms {
             from: from.map_err(|reason| format!("`from` {reason}"))?,
             text: wire.text,
             valid_minutes: wire.valid_minutes,
+            transactional: wire.transactional,
         })
     }
 }
@@ -112,10 +117,11 @@ mod tests {
         let sms = Sms::parse(r#"{"to":"+37255500001","text":"Tere"}"#.as_bytes()).unwrap();
         assert_eq!((sms.to.ton, sms.text.as_str()), (1, "Tere"));
         assert_eq!((sms.from, sms.valid_minutes), (None, None));
-        let all = r#"{"to":"12345","text":"x","from":"Nordkraft","valid_minutes":90}"#;
+        assert!(!sms.transactional);
+        let all = r#"{"to":"12345","text":"x","from":"Nordkraft","valid_minutes":90,"transactional":true}"#;
         let sms = Sms::parse(all.as_bytes()).unwrap();
         assert_eq!(sms.from.unwrap().digits, "Nordkraft");
-        assert_eq!(sms.valid_minutes, Some(90));
+        assert_eq!((sms.valid_minutes, sms.transactional), (Some(90), true));
     }
 
     #[test]

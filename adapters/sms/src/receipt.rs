@@ -1,6 +1,7 @@
 //! Delivery receipts: SMPP 3.4, appendix B (a text, which no two message centres write alike) and
 //! 5.3.2.12, 5.3.2.35 (optional parameters, which count more).
 
+use hub_core::{DeliveryReport, Reported};
 use serde::Serialize;
 
 use crate::pdu::{ShortMessage, tag};
@@ -61,6 +62,33 @@ impl Receipt {
             Some(format!("{network}:{}", u16::from_be_bytes([*high, *low])))
         });
         receipt
+    }
+
+    /// What it says of the part with this name.
+    pub(crate) fn report(&self, reference: String) -> DeliveryReport {
+        let outcome = match self.state.unwrap_or_default() {
+            "delivered" => Reported::Arrived,
+            "expired" | "undeliverable" | "rejected" | "deleted" | "skipped" => Reported::Failed,
+            // Nobody knows, so nothing is over.
+            _ => Reported::UnderWay,
+        };
+        let mut note = self.state.unwrap_or("in no state that is known").to_owned();
+        for (what, error) in [
+            ("error", &self.error),
+            ("network error", &self.network_error),
+        ] {
+            let error = error
+                .as_deref()
+                .filter(|error| error.bytes().any(|b| b != b'0'));
+            if let Some(error) = error {
+                note = format!("{note}, {what} {error}");
+            }
+        }
+        DeliveryReport {
+            reference,
+            outcome,
+            note,
+        }
     }
 
     fn of_text(text: &str) -> Self {
@@ -210,6 +238,34 @@ mod tests {
             (odd.message_id.as_deref(), odd.state),
             (Some("m17"), Some("delivered"))
         );
+    }
+
+    #[test]
+    fn a_receipt_says_what_became_of_a_part() {
+        use Reported::{Arrived, Failed, UnderWay};
+        for (text, outcome, note) in [
+            ("id:1 stat:DELIVRD err:000", Arrived, "delivered"),
+            (
+                "id:1 stat:UNDELIV err:011",
+                Failed,
+                "undeliverable, error 011",
+            ),
+            ("id:1 stat:EXPIRED", Failed, "expired"),
+            ("id:1 stat:REJECTD", Failed, "rejected"),
+            ("id:1 stat:DELETED", Failed, "deleted"),
+            ("id:1 stat:ENROUTE", UnderWay, "enroute"),
+            ("id:1 stat:ACCEPTD", UnderWay, "accepted"),
+            ("id:1 stat:SCHEDULED", UnderWay, "scheduled"),
+            ("id:1 stat:UNKNOWN", UnderWay, "unknown"),
+            ("id:1", UnderWay, "in no state that is known"),
+        ] {
+            let report = receipt(text, vec![]).report("x".to_owned());
+            assert_eq!(
+                (report.outcome, report.note.as_str()),
+                (outcome, note),
+                "{text}"
+            );
+        }
     }
 
     #[test]

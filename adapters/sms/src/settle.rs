@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use crate::account::BoundAccount;
 use crate::pdu::status;
 use crate::session::Answer;
+use crate::wishes::{Wish, Wishes};
 
 /// The duty to answer one message, which may have come in several parts. Dropped, the message centre
 /// is told to try again later.
@@ -19,13 +20,32 @@ pub(crate) struct SmsReceipt {
     pub(crate) endpoint: String,
     /// Forgotten once the message centre was told yes.
     pub(crate) fingerprint: Option<String>,
+    /// Kept before the message centre is told yes.
+    pub(crate) wish: Option<(Wishes, Wish)>,
+}
+
+impl SmsReceipt {
+    /// Whether what somebody wants is kept; if not it must be said again.
+    async fn is_wish_kept(&self) -> bool {
+        let Some((wishes, wish)) = &self.wish else {
+            return true;
+        };
+        match wishes.keep(wish).await {
+            Ok(()) => true,
+            Err(problem) => {
+                warn!(endpoint = %self.endpoint, %problem, "an opt-out could not be kept; it is asked for again");
+                false
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl Receipt for SmsReceipt {
     async fn settle(self: Box<Self>, settlement: Settlement) {
         let status = match settlement {
-            Settlement::Accepted { .. } => status::OK,
+            Settlement::Accepted { .. } if self.is_wish_kept().await => status::OK,
+            Settlement::Accepted { .. } => status::TEMPORARY_APPLICATION_ERROR,
             Settlement::Retry { .. } => status::TEMPORARY_APPLICATION_ERROR,
             Settlement::Reject { reason } => {
                 warn!(endpoint = %self.endpoint, %reason, "rejected");

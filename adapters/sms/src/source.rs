@@ -8,10 +8,11 @@ use hub_core::{AdapterContext, Arrival, Body, Clock, IncomingMessage, Source, So
 use tokio::time::{Instant, sleep_until};
 
 use crate::account::BoundAccount;
-use crate::incoming::{Identity, Incoming};
+use crate::incoming::{Identity, Incoming, Tells};
 use crate::joining::{Joining, Piece};
 use crate::session::{Session, SourceClaim};
 use crate::settle::SmsReceipt;
+use crate::wishes::Wishes;
 
 /// A bound account whose messages are taken.
 pub(crate) struct SmsSource {
@@ -23,6 +24,7 @@ pub(crate) struct SmsSource {
     endpoint: String,
     clock: Arc<dyn Clock>,
     account: Arc<BoundAccount>,
+    wishes: Wishes,
     window: usize,
     session: Arc<Session>,
     /// Given up last, when nothing is held any more.
@@ -36,6 +38,7 @@ impl SmsSource {
         session: Arc<Session>,
         claim: SourceClaim,
         joining: Joining,
+        wishes: Wishes,
         window: usize,
     ) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl SmsSource {
             endpoint: context.name.clone(),
             clock: context.clock.clone(),
             account,
+            wishes,
             window,
             session,
             _claim: claim,
@@ -60,18 +64,32 @@ impl SmsSource {
                 (key, Some(fingerprint))
             }
         };
+        let (mut reports, mut wish) = (Vec::new(), None);
+        match incoming.tells {
+            Tells::Receipt(receipt) => {
+                let id = receipt.message_id.as_deref();
+                let reference = id.map(|id| self.account.account().reference_of_receipt(id));
+                reports.extend(reference.map(|reference| receipt.report(reference)));
+            }
+            Tells::Text { from, to, text } => {
+                let heard = self.wishes.heard(&from, &to, &text);
+                wish = heard.map(|wish| (self.wishes.clone(), wish));
+            }
+            Tells::Nothing => {}
+        }
         let message = IncomingMessage {
             name: incoming.name,
-            headers: Vec::new(),
             media_type: Some("application/json".to_owned()),
             business_key: Some(business_key),
             body: Body::Bytes(incoming.body.into()),
-            reports: Vec::new(),
+            reports,
+            ..IncomingMessage::default()
         };
         let receipt = SmsReceipt {
             account: self.account.clone(),
             endpoint: self.endpoint.clone(),
             fingerprint,
+            wish,
             answers: piece.answers,
         };
         Arrival::new(message, Box::new(receipt))

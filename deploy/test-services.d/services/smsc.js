@@ -18,6 +18,7 @@
 //               &receipt_ms=N  pause before a receipt (20)    &delay_ms=N  pause before a response
 //               &fail_binds=N  the next N binds get ESME_RBINDFAIL
 //               &mute=1        enquire_link stays unanswered
+//               &hex_ids=1     ids in hexadecimal digits, and in decimal ones in receipts
 //   GET /drop       resets every connection
 //   GET /mobile-originated?from=A&to=B&text=T   a deliver_sm to one receiver bound as `hub`
 'use strict';
@@ -40,7 +41,7 @@ const RECEIPTS = {
   '0004': { stat: 'REJECTD', state: 8, err: '099' },
 };
 
-const control = { rate: 0, receipt_ms: 20, delay_ms: 0, fail_binds: 0, mute: 0 };
+const control = { rate: 0, receipt_ms: 20, delay_ms: 0, fail_binds: 0, mute: 0, hex_ids: 0 };
 const sessions = new Set();
 let messages = [];
 let log = [];
@@ -109,8 +110,10 @@ function keep(session, pdu) {
   const inShort = short && short.message !== undefined && short.message.length > 0;
   const body = inShort ? short.message : pdu.message_payload && pdu.message_payload.message;
   lastId += 1;
+  const number = 0xa0f0 + lastId;
   const message = {
-    id: `m${lastId}`,
+    id: control.hex_ids ? number.toString(16) : `m${lastId}`,
+    receipt_id: control.hex_ids ? String(number).padStart(10, '0') : `m${lastId}`,
     account: session.account,
     from: pdu.source_addr,
     from_ton: pdu.source_addr_ton,
@@ -151,10 +154,10 @@ function sendReceipt(message, behaviour) {
     destination_addr: message.from,
     dest_addr_ton: message.from_ton,
     dest_addr_npi: message.from_npi,
-    receipted_message_id: message.id,
+    receipted_message_id: message.receipt_id,
     message_state: state,
     short_message:
-      `id:${message.id} sub:001 dlvrd:${delivered} submit date:${minute(message.accepted_at)} ` +
+      `id:${message.receipt_id} sub:001 dlvrd:${delivered} submit date:${minute(message.accepted_at)} ` +
       `done date:${minute(Date.now())} stat:${stat} err:${err} text:${String(message.text).slice(0, 20)}`,
   };
   receiver.deliver_sm(fields, (response) => {

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check_range;
+use crate::reference::ReceiptIds;
 
 /// Most submitted messages that may wait for an answer.
 const LARGEST_WINDOW: u64 = 1_000;
@@ -29,6 +30,10 @@ pub struct Account {
     /// `system_type`, if the message centre wants one.
     #[serde(default)]
     pub system_type: String,
+    /// How delivery receipts write the ids by which the message centre answered: it is seen in the
+    /// notes of deliveries and in what the source takes.
+    #[serde(default)]
+    pub receipt_ids: ReceiptIds,
     /// Encrypts the connection.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -85,6 +90,25 @@ impl Account {
 
     pub(crate) fn enquire_link(&self) -> Duration {
         Duration::from_secs(self.enquire_link_seconds)
+    }
+
+    /// Who we are where, for notes and references.
+    pub(crate) fn name(&self) -> String {
+        format!("{} at {}", self.system_id, self.server)
+    }
+
+    /// What a part is known by whose submission was answered with this id.
+    pub(crate) fn reference_of_answer(&self, id: &str) -> String {
+        self.reference(&self.receipt_ids.of_answer(id))
+    }
+
+    /// What a part is known by whose receipt has this id.
+    pub(crate) fn reference_of_receipt(&self, id: &str) -> String {
+        self.reference(&self.receipt_ids.of_receipt(id))
+    }
+
+    fn reference(&self, id: &str) -> String {
+        format!("{}@{}/{id}", self.system_id, self.server)
     }
 
     /// Where to connect; an IPv6 address stands in brackets.

@@ -1,15 +1,15 @@
 //! Configuration of SMS sources and sinks.
 
 mod account;
-mod pace;
 mod prefixes;
+mod rules;
 mod sink;
 mod source;
 
 pub use account::{Account, Tls};
-pub use pace::{DailyLimit, QuietHours};
 pub use prefixes::PrefixAccount;
-pub use sink::{LongMessages, NotInGsm7, SmsSinkConfig};
+pub use rules::{DailyLimit, PrefixPrice, Price, QuietHours};
+pub use sink::SmsSinkConfig;
 pub use source::SmsSourceConfig;
 
 use hub_core::ConfigProblem;

@@ -1,32 +1,40 @@
 //! Configuration of an account that text messages are sent from.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::pace::{DailyLimit, QuietHours};
 use super::prefixes::{self, PrefixAccount};
+use super::rules::{DailyLimit, Price, QuietHours, Tables};
 use super::{Account, check_range};
 use crate::account::Accounts;
 use crate::address;
 use crate::carriers::{Carrier, Carriers};
+use crate::cutting::{Cutting, NotInGsm7};
 use crate::outgoing::check_validity;
+use crate::rules::OptOut;
 use crate::sink::SmsSink;
+use crate::submission::{LongMessages, Submissions};
 
 /// Sends text messages (SMS) over SMPP 3.4.
 ///
 /// The body is JSON: `{"to": "+37255500001", "text": "..."}`, with `from` (a sender other than the
-/// configured one) and `valid_minutes` if wanted. A text goes in the telephones' 7-bit alphabet
+/// configured one), `valid_minutes` and `transactional` if wanted. A text goes in the telephones' 7-bit alphabet
 /// (GSM 03.38 with its extension table: 160 characters, or 153 in each of several parts) if that has
 /// all its characters, and else in UCS-2 (70, or 67). The message centre's ids of all parts are noted
-/// with the delivery; receipts, which name them, come in by a source with the same `account`.
+/// with the delivery; receipts, which name them, come in by a source with the same `account`, and are
+/// shown with the delivery.
 ///
-/// If a message was accepted only in part, the next attempt goes on with the rest. After a restart in
-/// between it begins anew, and the telephone may get a part twice; so it may if the message centre's
-/// answer is lost, as SMPP has nothing by which it could recognise the second.
+/// If a message was accepted only in part, the next attempt goes on with the rest, also after a
+/// restart. A telephone may get a part twice if the message centre's answer is lost, or the hub ends
+/// between that answer and its own commit: SMPP has nothing by which the second could be recognised.
+///
+/// Days and money are counted on disk before anything is sent, by all SMS sinks of the enterprise
+/// together. A part whose answer was lost counts as sent. After a crash the few parts that were on
+/// their way are counted though they may not have been sent.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmsSinkConfig {
@@ -59,34 +67,15 @@ pub struct SmsSinkConfig {
     /// the same `account` shares its bind.
     #[serde(default)]
     pub quiet_hours: Option<QuietHours>,
-    /// How many parts may be sent in a day; what is beyond waits for the next. Counted in memory: a
-    /// restart of the hub begins anew.
+    /// How much may be sent in a day.
     #[serde(default)]
     pub daily_limit: Option<DailyLimit>,
-}
-
-/// How the parts of a long text say that they belong together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LongMessages {
-    /// A user data header at the beginning of each part.
-    #[default]
-    Udh,
-    /// The optional parameters `sar_msg_ref_num`, `sar_total_segments` and `sar_segment_seqnum`.
-    Sar,
-}
-
-/// What becomes of a text with characters that GSM 03.38 has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NotInGsm7 {
-    /// It goes in UCS-2: all characters, fewer in each part.
-    #[default]
-    Ucs2,
-    /// They are written with those that it has (`ê` as `e`); UCS-2 if that is not possible.
-    Transliterate,
-    /// It is refused.
-    Reject,
+    /// What a part costs: noted with each delivery, and summed by local day and month.
+    #[serde(default)]
+    pub price: Option<Price>,
+    /// Which texts those get who opted out (see the source's `stop_words`).
+    #[serde(default)]
+    pub opt_out: OptOut,
 }
 
 fn max_segments() -> u8 {
@@ -107,7 +96,6 @@ impl SmsSinkConfig {
         secret.map_err(|error| error.to_string())?;
         let sender = address::sender(sender);
         Ok(Carrier {
-            name: format!("{} at {}", account.system_id, account.server),
             account: context.shared.get::<Accounts>().get(account, context),
             sender: sender.map_err(|reason| format!("`sender` {reason}"))?,
         })
@@ -136,26 +124,28 @@ impl SmsSinkConfig {
 
     fn sink(&self, context: &AdapterContext) -> Result<SmsSink, String> {
         Ok(SmsSink {
-            endpoint: context.name.clone(),
             carriers: self.carriers(context)?,
-            clock: context.clock.clone(),
-            quiet: self
-                .quiet_hours
-                .as_ref()
-                .map(QuietHours::quiet)
-                .transpose()?,
-            daily: self
-                .daily_limit
-                .as_ref()
-                .map(DailyLimit::daily)
-                .transpose()?,
-            long_messages: self.long_messages,
-            not_in_gsm7: self.not_in_gsm7,
-            max_segments: self.max_segments,
-            receipts: self.receipts,
-            valid_minutes: self.valid_minutes,
-            half_sent: Mutex::default(),
+            cutting: Cutting {
+                not_in_gsm7: self.not_in_gsm7,
+                max_segments: self.max_segments,
+            },
+            submissions: Submissions {
+                long_messages: self.long_messages,
+                receipts: self.receipts,
+                valid_minutes: self.valid_minutes,
+            },
+            rules: self.tables().rules(context)?,
         })
+    }
+
+    fn tables(&self) -> Tables<'_> {
+        Tables {
+            quiet_hours: self.quiet_hours.as_ref(),
+            daily_limit: self.daily_limit.as_ref(),
+            price: self.price.as_ref(),
+            opt_out: self.opt_out,
+            max_segments: self.max_segments,
+        }
     }
 }
 
@@ -171,7 +161,9 @@ not_in_gsm7 = "ucs2"          # or "transliterate", "reject"
 max_segments = 3
 valid_minutes = 1440
 quiet_hours = { from = "21:00", to = "08:00", zone = "Europe/Tallinn" }
-daily_limit = { parts = 5000, zone = "Europe/Tallinn" }
+daily_limit = { parts = 5000, cost = "200.00", zone = "Europe/Tallinn" }
+price = { per_part = "0.045", currency = "EUR", prefixes = [{ prefix = "+372", per_part = "0.03" }] }
+opt_out = "except_transactional"   # default: "all"
 prefixes = [
   { prefixes = ["+372"], account = { server = "smpp.operator.example:3550", system_id = "nk", password = "env:OPERATOR_PASSWORD", tls = {} }, sender = "12345" },
 ]
@@ -194,12 +186,7 @@ prefixes = [
             problems.push(ConfigProblem::error("valid_minutes", reason));
         }
         prefixes::validate(&self.prefixes, &mut problems);
-        if let Some(quiet) = &self.quiet_hours {
-            quiet.validate(&mut problems);
-        }
-        if let Some(daily) = &self.daily_limit {
-            daily.validate(self.max_segments, &mut problems);
-        }
+        self.tables().validate(&mut problems);
         problems
     }
 

@@ -11,6 +11,7 @@ use super::{Account, check_range};
 use crate::account::Accounts;
 use crate::joining::Joining;
 use crate::source::SmsSource;
+use crate::wishes::{Wishes, Words, is_word};
 
 /// Takes delivery receipts, and what telephones send, over SMPP 3.4.
 ///
@@ -18,6 +19,10 @@ use crate::source::SmsSource;
 /// or `{"type": "message", "from": "+37255500001", "to": "12345", "text": "yes"}`. The message centre
 /// is answered once it is committed, never before. With a sink of the same `account` it shares one
 /// bind. An account has one source.
+///
+/// A receipt is shown with the delivery of the text that it is for, part by part. What somebody
+/// answers with one of the `stop_words` puts them on the enterprise's opt-out list, which `meterhub
+/// sms opt-out` shows and edits; the answer itself is a message as any other.
 ///
 /// A receipt that comes twice is recognised. SMPP gives no id to what telephones send: it is
 /// recognised if it comes again because the hub was not ready, but not after a crash of the hub
@@ -34,6 +39,39 @@ pub struct SmsSourceConfig {
     /// they are offered one by one. Shorter than the message centre waits for an answer.
     #[serde(default = "join_seconds")]
     pub join_seconds: u64,
+    /// Answers after which somebody gets no more texts from the enterprise's SMS sinks: the whole
+    /// text, whatever its case and punctuation.
+    #[serde(default = "stop_words")]
+    pub stop_words: Vec<String>,
+    /// Answers after which they do again.
+    #[serde(default = "start_words")]
+    pub start_words: Vec<String>,
+}
+
+pub(super) fn stop_words() -> Vec<String> {
+    vec!["STOP".to_owned()]
+}
+
+pub(super) fn start_words() -> Vec<String> {
+    vec!["START".to_owned()]
+}
+
+/// Looks at the words of a source.
+pub(super) fn validate_words(stop: &[String], start: &[String], problems: &mut Vec<ConfigProblem>) {
+    for (key, words) in [("stop_words", stop), ("start_words", start)] {
+        if let Some(wrong) = words.iter().find(|word| !is_word(word)) {
+            let reason = format!("`{wrong}` has neither letter nor digit");
+            problems.push(ConfigProblem::error(key, reason));
+        }
+    }
+    if let Some(both) = start.iter().find(|word| stop.contains(word)) {
+        let reason = format!("`{both}` is a stop word too");
+        problems.push(ConfigProblem::error("start_words", reason));
+    }
+    if stop.is_empty() {
+        let reason = "is empty: nobody can opt out by an answer";
+        problems.push(ConfigProblem::warning("stop_words", reason));
+    }
 }
 
 fn window() -> u16 {
@@ -52,6 +90,8 @@ impl SourceConfig for SmsSourceConfig {
         r#"account = { server = "smsc.example:3550", system_id = "nordkraft", password = "env:SMPP_PASSWORD", tls = {}, window = 10 }
 window = 16                   # 1 keeps the order
 join_seconds = 5
+stop_words = ["STOP", "STOPP"]
+start_words = ["START"]
 "#
     }
 
@@ -60,6 +100,7 @@ join_seconds = 5
         self.account.validate("account", &mut problems);
         check_range("window", u64::from(self.window), 1..=1_000, &mut problems);
         check_range("join_seconds", self.join_seconds, 1..=60, &mut problems);
+        validate_words(&self.stop_words, &self.start_words, &mut problems);
         problems
     }
 
@@ -80,7 +121,9 @@ join_seconds = 5
         })?;
         let joining = Joining::new(Duration::from_secs(self.join_seconds));
         let window = usize::from(self.window);
-        let source = SmsSource::new(context, account, session, claim, joining, window);
+        let words = Words::new(&self.stop_words, &self.start_words);
+        let wishes = Wishes::new(words, context);
+        let source = SmsSource::new(context, account, session, claim, joining, wishes, window);
         Ok(Box::new(source))
     }
 }
@@ -109,8 +152,8 @@ mod tests {
     fn wrong_values_are_errors() {
         let found = problems(
             "account = { server = 'localhost:2775', system_id = 'hub', password = 'env:P' }\n\
-             window = 0\njoin_seconds = 0",
+             window = 0\njoin_seconds = 0\nstop_words = ['!']\nstart_words = ['!']",
         );
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 5, "{found:?}");
     }
 }

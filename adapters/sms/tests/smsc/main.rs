@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
+mod memory;
 mod rig;
 mod sink;
 mod sink_laws;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adapter_sms::{SmsSinkConfig, SmsSourceConfig};
 use hub_core::files::OsFiles;
 use hub_core::{
-    AdapterContext, Content, OutgoingMessage, Sink, SinkConfig, SourceConfig, SystemClock,
+    AdapterContext, Content, OutgoingMessage, Shared, Sink, SinkConfig, SourceConfig, SystemClock,
 };
 use meterhub_tests::conformance;
 use meterhub_tests::services::service;
@@ -50,9 +50,14 @@ impl Smsc {
             _alone: alone,
         };
         smsc.forget().await;
-        smsc.control("rate=0&receipt_ms=20&delay_ms=0&fail_binds=0&mute=0")
+        smsc.control("rate=0&receipt_ms=20&delay_ms=0&fail_binds=0&mute=0&hex_ids=0")
             .await;
         Some(smsc)
+    }
+
+    /// A hub that was started anew: what it remembers is what is on disk.
+    pub(crate) fn restart_hub(&mut self) {
+        self.context.shared = Shared::default();
     }
 
     /// The `account` table of a configuration. `password` is a file: `password` or `wrong`.

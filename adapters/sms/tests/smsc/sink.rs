@@ -52,6 +52,11 @@ async fn parts(smsc: &Smsc, further: &str) -> Vec<Value> {
     let ids: Vec<&str> = found.iter().map(|m| m["id"].as_str().unwrap()).collect();
     let expected = format!("accepted as {}; 3 parts, GSM 7-bit", ids.join(", "));
     assert_eq!(sent.note, expected);
+    let reference = |id: &&str| format!("hub@{}/{id}", smsc.address);
+    assert_eq!(
+        sent.references,
+        ids.iter().map(reference).collect::<Vec<_>>()
+    );
     let text: String = found.iter().map(|m| m["text"].as_str().unwrap()).collect();
     assert_eq!(text, long_text());
     assert_eq!(found[0]["text"].as_str().unwrap().len(), 153);
@@ -314,34 +319,4 @@ async fn nobody_is_woken() {
     assert!(smsc.messages().await.is_empty());
     clock.advance_seconds(8 * 3_600);
     sink.send(&message).await.unwrap();
-}
-
-#[tokio::test]
-async fn what_is_beyond_the_day_waits_for_the_next() {
-    let Some(mut smsc) = Smsc::find().await else {
-        return;
-    };
-    let clock = Arc::new(ManualClock::at("2026-01-10T21:00:00Z".parse().unwrap()));
-    smsc.context.clock = clock.clone();
-    let sink = smsc
-        .sink("max_segments = 3\ndaily_limit = { parts = 4, zone = 'Europe/Tallinn' }")
-        .await;
-    sink.send(&sms(1, "+37255500001", &long_text()))
-        .await
-        .unwrap();
-    sink.send(&sms(2, "+37255500010", "refused, so not counted"))
-        .await
-        .unwrap_err();
-    sink.send(&sms(3, "+37255500001", "x")).await.unwrap();
-    let error = sink.send(&sms(4, "+37255500001", "x")).await.unwrap_err();
-    let SinkError::Busy {
-        retry_after: Some(pause),
-        ..
-    } = error
-    else {
-        panic!("{error}");
-    };
-    assert_eq!(pause, Duration::from_secs(3_600));
-    clock.advance_seconds(3_600);
-    sink.send(&sms(4, "+37255500001", "x")).await.unwrap();
 }

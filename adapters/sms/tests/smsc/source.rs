@@ -45,6 +45,11 @@ async fn every_part_has_its_receipt_over_the_one_bind() {
     }
     ids.sort();
     assert!(sent.note.contains(&ids.join(", ")), "{} {ids:?}", sent.note);
+    let reference = |id: &String| format!("hub@{}/{id}", smsc.address);
+    assert_eq!(
+        sent.references,
+        ids.iter().map(reference).collect::<Vec<_>>()
+    );
     assert_eq!(smsc.log("bind_transceiver").await, 1);
     until_true("answers to receipts", PATIENCE, || async {
         smsc.messages()

@@ -13,6 +13,7 @@ mod parked;
 mod readings;
 mod run;
 mod schema;
+mod sms;
 mod store;
 
 use std::path::PathBuf;
@@ -77,6 +78,9 @@ enum Command {
     /// Look at readings.
     #[command(subcommand)]
     Readings(readings::Command),
+    /// Look at what text messages (SMS) cost, and at who wants none.
+    #[command(subcommand)]
+    Sms(sms::Command),
     /// Print a JSON Schema, for editors and partners.
     Schema(schema::Args),
 }
@@ -118,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Message(command) => message::run(&command, &common),
         Command::Parked(command) => parked::run(&command, &common),
         Command::Readings(command) => readings::run(&command, &common),
+        Command::Sms(command) => sms::run(&command, &common),
         Command::Schema(args) => schema::run(&args),
     };
     exit.into()
