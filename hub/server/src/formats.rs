@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hub_model::Zone;
 use hub_model::mapping::{Answer, Decode, Encode};
 use mapping_cim::{CimAnswer, CimEncoder, CimNamespace};
+use mapping_idoc::{IdocDecoder, IdocEncoder, IdocMapping};
 use mapping_tabular::{Mapping, MappingError};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +23,12 @@ pub fn formats() -> Formats {
         .writes("cim", || CimEncoder::new(CimNamespace::Year2011))
         .tells("cim", CimAnswer::new(CimNamespace::Year2011))
         .reads("espi", mapping_espi::EspiDecoder::new)
+        .reads_with_mapping("idoc", |setup| {
+            Ok(IdocDecoder::new(&setup.load_idoc()?, &setup.zone))
+        })
+        .writes_with_mapping("idoc", |setup| {
+            IdocEncoder::new(&setup.load_idoc()?, &setup.zone).ok_or(FormatError::NothingWritten)
+        })
         .reads("json", |_| mapping_json::JsonDecoder::new())
         .writes("json", mapping_json::JsonEncoder::new)
         .tells("json", mapping_json::JsonAnswer)
@@ -80,6 +87,11 @@ impl<'a> Setup<'a> {
         let text = self.mapping.ok_or(FormatError::NoMapping)?;
         Ok(Arc::new(Mapping::load(text)?))
     }
+
+    fn load_idoc(&self) -> Result<IdocMapping, FormatError> {
+        let text = self.mapping.ok_or(FormatError::NoMapping)?;
+        Ok(IdocMapping::load(text, &[])?)
+    }
 }
 
 /// Why a decoder or encoder cannot be made.
@@ -98,6 +110,9 @@ pub enum FormatError {
     /// The format describes its files in a mapping file, and none is given.
     #[error("the format needs a mapping file")]
     NoMapping,
+    /// The mapping file only says how messages are read.
+    #[error("the mapping file does not say how records are written: no message has a `write`")]
+    NothingWritten,
 }
 
 impl From<MappingError> for FormatError {
@@ -206,33 +221,51 @@ impl Formats {
         self
     }
 
-    /// Adds a format that is read by a mapping file.
+    /// Adds a format that is read by a mapping file of its own kind.
     #[must_use]
-    pub fn reads_table<D: Decode + 'static>(
+    pub fn reads_with_mapping<D: Decode + 'static>(
         mut self,
         name: &'static str,
-        make: impl Fn(Arc<Mapping>, Zone) -> D + Send + Sync + 'static,
+        make: impl Fn(&Setup<'_>) -> Result<D, FormatError> + Send + Sync + 'static,
     ) -> Self {
-        let make: Make<dyn Decode> =
-            Box::new(move |setup| Ok(Arc::new(make(setup.load()?, setup.zone.clone()))));
+        let make: Make<dyn Decode> = Box::new(move |setup| Ok(Arc::new(make(setup)?)));
         let format = self.0.entry(name).or_default();
         format.needs_mapping = true;
         format.decoder = Some(make);
         self
     }
 
-    /// Adds a format that is written by a mapping file.
+    /// Adds a format that is written by a mapping file of its own kind.
     #[must_use]
-    pub fn writes_table<E: Encode + 'static>(
+    pub fn writes_with_mapping<E: Encode + 'static>(
         mut self,
         name: &'static str,
-        make: impl Fn(Arc<Mapping>, Zone) -> E + Send + Sync + 'static,
+        make: impl Fn(&Setup<'_>) -> Result<E, FormatError> + Send + Sync + 'static,
     ) -> Self {
-        let make: Make<dyn Encode> =
-            Box::new(move |setup| Ok(Arc::new(make(setup.load()?, setup.zone.clone()))));
+        let make: Make<dyn Encode> = Box::new(move |setup| Ok(Arc::new(make(setup)?)));
         let format = self.0.entry(name).or_default();
         format.needs_mapping = true;
         format.encoder = Some(make);
         self
+    }
+
+    /// Adds a format that is read by a mapping file for tables.
+    #[must_use]
+    pub fn reads_table<D: Decode + 'static>(
+        self,
+        name: &'static str,
+        make: impl Fn(Arc<Mapping>, Zone) -> D + Send + Sync + 'static,
+    ) -> Self {
+        self.reads_with_mapping(name, move |setup| Ok(make(setup.load()?, setup.zone.clone())))
+    }
+
+    /// Adds a format that is written by a mapping file for tables.
+    #[must_use]
+    pub fn writes_table<E: Encode + 'static>(
+        self,
+        name: &'static str,
+        make: impl Fn(Arc<Mapping>, Zone) -> E + Send + Sync + 'static,
+    ) -> Self {
+        self.writes_with_mapping(name, move |setup| Ok(make(setup.load()?, setup.zone.clone())))
     }
 }

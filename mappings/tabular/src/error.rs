@@ -14,7 +14,8 @@ pub struct MappingError {
 
 impl MappingError {
     /// An error at a byte of the file.
-    pub(crate) fn at(text: &str, byte: usize, reason: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn at(text: &str, byte: usize, reason: impl Into<String>) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {

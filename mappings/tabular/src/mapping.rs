@@ -61,6 +61,15 @@ impl Mapping {
             let at = error.span().map_or(0, |span| span.start);
             MappingError::at(text, at, error.message())
         })?;
+        Self::compile(file, text)
+    }
+
+    /// Checks and compiles a mapping that is a part of a larger file, `text`, to which its places
+    /// belong.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn compile(file: MappingFile, text: &str) -> Result<Self, MappingError> {
         let plan =
             compile::compile(&file).map_err(|(at, reason)| MappingError::at(text, at, reason))?;
         Ok(Self { file, plan })
@@ -85,6 +94,12 @@ impl Mapping {
             .iter()
             .filter(|slot| !slot.optional)
             .map(|slot| slot.column.to_string())
+    }
+
+    /// All columns that the mapping speaks of, in the order in which [`crate::RowWriter`] has them.
+    pub fn columns(&self) -> impl Iterator<Item = String> + '_ {
+        let slots = self.plan.slots.iter();
+        slots.map(|slot| slot.column.to_string())
     }
 
     /// Whether the order of rows carries meaning, so that a payload must be decoded by one
