@@ -1,0 +1,8 @@
+//! Calls of ours: the envelope around a document, and what an answer to it means.
+
+mod document;
+mod envelope;
+mod judge;
+mod sink;
+
+pub(crate) use sink::SoapSink;

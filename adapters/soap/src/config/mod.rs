@@ -1,0 +1,12 @@
+//! Configuration of both directions.
+
+mod sink;
+mod source;
+
+pub(crate) use sink::nested;
+pub use sink::{SinkEnvelope, SoapSinkConfig, SoapUser, SoapVersion};
+pub use source::{
+    Answer, BusinessKey, ContentOf, Mtom, Operation, PasswordKind, SoapSourceConfig, Style,
+    WsSecurity, WsUser,
+};
+pub(crate) use source::{answer_template, is_ncname, qualified};
