@@ -19,7 +19,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use content::{Content, Piece};
 pub use context::{AdapterContext, Shared};
 pub use id::{IdGenerator, MessageId, MessageIdError};
-pub use meter::Meter;
+pub use meter::{Meter, Metric, MetricShape};
 pub use policy::{
     Backoff, Circuit, CircuitPolicy, CircuitState, RateLimit, RetryPolicy, TokenBucket,
 };

@@ -162,6 +162,12 @@ impl Circuit {
         }
     }
 
+    /// Whether the endpoint is taken for down, also while it is probed.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open_until.is_some()
+    }
+
     /// A probe is sent: [`Self::state`] allows it.
     pub const fn probe(&mut self) {
         self.probing = true;

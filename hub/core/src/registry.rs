@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
 
-use crate::{AdapterContext, Sink, SinkError, Source, SourceError};
+use crate::{AdapterContext, Metric, Sink, SinkError, Source, SourceError};
 
 /// What is wrong with a configuration that is well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,13 @@ pub trait SourceConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// An example of the adapter's table, in TOML. A test parses and validates it.
     fn example() -> &'static str;
 
+    /// What it counts of itself ([`AdapterContext::meter`]), beside what the engine counts of every
+    /// endpoint. Its reference page and the hub's `/metrics` say the same.
+    #[must_use]
+    fn metrics() -> &'static [Metric] {
+        &[]
+    }
+
     /// Looks for problems, without network or disk.
     fn validate(&self) -> Vec<ConfigProblem>;
 
@@ -82,6 +89,13 @@ pub trait SinkConfig: DeserializeOwned + JsonSchema + Send + Sync + 'static {
 
     /// An example of the adapter's table, in TOML. A test parses and validates it.
     fn example() -> &'static str;
+
+    /// What it counts of itself ([`AdapterContext::meter`]), beside what the engine counts of every
+    /// endpoint. Its reference page and the hub's `/metrics` say the same.
+    #[must_use]
+    fn metrics() -> &'static [Metric] {
+        &[]
+    }
 
     /// Looks for problems, without network or disk.
     fn validate(&self) -> Vec<ConfigProblem>;
@@ -189,6 +203,8 @@ pub struct SourceKind {
     pub example: fn() -> &'static str,
     /// JSON Schema of the table.
     pub schema: fn() -> Schema,
+    /// What it counts of itself.
+    pub metrics: fn() -> &'static [Metric],
 }
 
 /// A kind of sink that this hub can run.
@@ -199,6 +215,8 @@ pub struct SinkKind {
     pub example: fn() -> &'static str,
     /// JSON Schema of the table.
     pub schema: fn() -> Schema,
+    /// What it counts of itself.
+    pub metrics: fn() -> &'static [Metric],
 }
 
 /// Every adapter this hub can run, by kind.
@@ -224,6 +242,7 @@ impl AdapterRegistry {
             parse: |table| Ok(ConfiguredSource(Arc::new(C::deserialize(table)?))),
             example: C::example,
             schema: || schemars::schema_for!(C),
+            metrics: C::metrics,
         };
         self.sources.insert(C::KIND, kind);
         self
@@ -236,6 +255,7 @@ impl AdapterRegistry {
             parse: |table| Ok(ConfiguredSink(Arc::new(C::deserialize(table)?))),
             example: C::example,
             schema: || schemars::schema_for!(C),
+            metrics: C::metrics,
         };
         self.sinks.insert(C::KIND, kind);
         self

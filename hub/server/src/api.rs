@@ -29,7 +29,8 @@ struct Api {
 }
 
 /// All routes of the hub's HTTP address.
-pub(crate) fn router(store: &Store, shared: &Shared) -> Router {
+/// `operators`: what is only for those who run the hub.
+pub(crate) fn router(store: &Store, shared: &Shared, operators: Router) -> Router {
     let api = Api {
         store: store.clone(),
         doors: shared.get(),
@@ -41,6 +42,7 @@ pub(crate) fn router(store: &Store, shared: &Shared) -> Router {
         .route("/health/ready", get(ready))
         .with_state(api)
         .merge(hub_web::router(shared))
+        .merge(operators)
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
 }
@@ -156,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (files, clock) = (Arc::new(OsFiles), Arc::new(SystemClock));
         let store = Store::open(folder.path(), 1, SqliteOptions::default(), files, clock);
-        let router = router(&store.await.unwrap(), &Shared::default());
+        let router = router(&store.await.unwrap(), &Shared::default(), Router::new());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, router).into_future());

@@ -7,12 +7,13 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -155,6 +156,7 @@ impl Server {
         let service = Noting {
             router: TowerToHyperService::new(self.router.clone()),
             asked: Arc::clone(&asked),
+            from: stream.peer_addr().ok(),
         };
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(open.watch(connection));
@@ -175,10 +177,11 @@ impl Server {
     }
 }
 
-/// Answers requests, and notes that there was one.
+/// Answers requests, tells where they come from, and notes that there was one.
 struct Noting {
     router: TowerToHyperService<Router>,
     asked: Arc<AtomicBool>,
+    from: Option<SocketAddr>,
 }
 
 impl Service<Request<Incoming>> for Noting {
@@ -186,8 +189,11 @@ impl Service<Request<Incoming>> for Noting {
     type Error = Infallible;
     type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.asked.store(true, Ordering::Relaxed);
+        if let Some(from) = self.from {
+            request.extensions_mut().insert(ConnectInfo(from));
+        }
         self.router.call(request)
     }
 }
@@ -196,7 +202,6 @@ impl Service<Request<Incoming>> for Noting {
 mod tests {
     use super::*;
     use axum::routing::get;
-    use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;
     use tokio::task::JoinHandle;

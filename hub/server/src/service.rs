@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hub_core::files::OsFiles;
-use hub_core::{Shared, SystemClock};
+use hub_core::{SecretError, Shared, SystemClock};
 use hub_store::StoreError;
 use hub_store::messages::Store;
 use hub_store::sqlite::SqliteOptions;
@@ -21,7 +21,8 @@ use crate::api;
 use crate::config::{Config, ConfigErrors, Drawing, SourceEntry, render};
 use crate::engine::{Engine, EngineError, PreparedEngine, Surroundings, assembled_folder};
 use crate::formats::formats;
-use crate::listener;
+use crate::metrics::recorder;
+use crate::{listener, operators};
 
 /// How often the configuration is looked at for changes.
 const CONFIG_POLL: Duration = Duration::from_secs(2);
@@ -50,6 +51,9 @@ pub enum ServiceError {
     /// The engine cannot start.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// What operators show cannot be had.
+    #[error("`metrics_token` in `[hub]` cannot be had")]
+    MetricsToken(#[from] SecretError),
     /// The HTTP address is not free.
     #[error("cannot listen on `{address}`; configure another `listen` address")]
     Listen {
@@ -95,6 +99,9 @@ impl Service {
     ) -> Result<Self, ServiceError> {
         let config = Arc::new(config);
         let lock = lock(&config.hub.data_dir)?;
+        // First of all: what is counted before is not.
+        let recorder = recorder();
+        let token = config.metrics_token()?;
         let (files, clock) = (
             Arc::clone(&surroundings.files),
             Arc::clone(&surroundings.clock),
@@ -110,7 +117,11 @@ impl Service {
             .map_err(|cause| ServiceError::Listen { address, cause })?;
         expect_sources(&config, &surroundings.shared);
         let http_stop = CancellationToken::new();
-        let router = api::router(&store, &surroundings.shared);
+        let clock = &surroundings.clock;
+        let operators = operators::router(&store, &config.hub, &surroundings.shared, clock, token);
+        let router = api::router(&store, &surroundings.shared, operators);
+        let counting = http_stop.clone();
+        tokio::spawn(async move { counting.run_until_cancelled(recorder.keep_up()).await });
         let http = tokio::spawn(listener::serve(listener, router, http_stop.clone()));
         let prepared =
             PreparedEngine::new(Arc::clone(&config), store.clone(), surroundings.clone());

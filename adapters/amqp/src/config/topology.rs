@@ -1,10 +1,10 @@
 //! Queues and exchanges: made by us, or only looked for.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Who makes queues, exchanges and bindings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Topology {
     /// Somebody else: we only look whether they are there.
@@ -16,7 +16,7 @@ pub enum Topology {
 }
 
 /// Kind of a declared queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueType {
     /// Replicated, survives the loss of a minority of the broker's nodes.
@@ -37,7 +37,7 @@ impl QueueType {
 }
 
 /// Kind of a declared exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExchangeType {
     /// Queues whose binding key matches by words, `*` and `#`.
@@ -52,7 +52,7 @@ pub enum ExchangeType {
 }
 
 /// A binding of the queue that a source reads.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceBinding {
     /// The exchange; it must exist.
@@ -63,7 +63,7 @@ pub struct SourceBinding {
 }
 
 /// A queue that what a sink sends shall reach.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueBinding {
     /// The queue.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hub_core::{AdapterContext, ConfigProblem, Secret};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Longest time limit that makes sense, in seconds.
 const LONGEST_LIMIT_SECONDS: u64 = 3_600;
@@ -41,7 +41,7 @@ pub struct Server {
 }
 
 /// How a connection is encrypted. The server's certificate is always verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Security {
     /// Begins in the clear and must be encrypted before anything else is said.

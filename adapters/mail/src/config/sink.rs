@@ -5,7 +5,7 @@ use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
 use hub_names::Template;
 use lettre::message::header::ContentType;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::compose::Composer;
@@ -99,7 +99,7 @@ pub struct MailSinkConfig {
 }
 
 /// Where the body of a message is in its mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BodyPlace {
     /// Attached to the text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Server;
 use crate::letter::{Rules, globs};
@@ -95,7 +95,7 @@ pub struct MailboxSourceConfig {
 }
 
 /// What of a mail becomes a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Take {
     /// Each attachment whose name fits.

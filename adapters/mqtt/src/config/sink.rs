@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Broker;
 use super::limits::{LARGEST_MESSAGE, check_client_id, check_range};
@@ -72,7 +72,7 @@ pub struct MqttSinkConfig {
 }
 
 /// What to do if nobody subscribes to the topic of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoSubscriber {
     /// It is not delivered.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Broker;
 use super::limits::{LARGEST_MESSAGE, check_client_id, check_range};
@@ -84,7 +84,7 @@ pub struct MqttSourceConfig {
 }
 
 /// What tells a message that carries no id from one that was seen before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Identity {
     /// Topic and content. An equal message on the same topic is taken for a resend, for ever: right
@@ -101,7 +101,7 @@ pub enum Identity {
 }
 
 /// What to do with messages that the broker has kept as the last of their topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Retained {
     /// Take them when the session begins.

@@ -6,11 +6,13 @@
 mod check;
 mod convert;
 mod demo;
+mod endpoints;
 mod init;
 mod message;
 mod output;
 mod parked;
 mod readings;
+mod reference;
 mod run;
 mod schema;
 mod sms;
@@ -75,12 +77,16 @@ enum Command {
     /// Look at deliveries that could not be delivered; release or discard them.
     #[command(subcommand)]
     Parked(parked::Command),
+    /// Show how the endpoints of the running hub are.
+    Endpoints(endpoints::Args),
     /// Look at readings.
     #[command(subcommand)]
     Readings(readings::Command),
     /// Look at what text messages (SMS) cost, and at who wants none.
     #[command(subcommand)]
     Sms(sms::Command),
+    /// Write the reference: pages about adapters, configuration, formats and metrics.
+    Reference(reference::Args),
     /// Print a JSON Schema, for editors and partners.
     Schema(schema::Args),
 }
@@ -121,8 +127,10 @@ pub fn main() -> ExitCode {
         Command::Convert(args) => convert::run(&args, &common),
         Command::Message(command) => message::run(&command, &common),
         Command::Parked(command) => parked::run(&command, &common),
+        Command::Endpoints(args) => endpoints::run(&args, &common),
         Command::Readings(command) => readings::run(&command, &common),
         Command::Sms(command) => sms::run(&command, &common),
+        Command::Reference(args) => reference::run(&args, &common),
         Command::Schema(args) => schema::run(&args),
     };
     exit.into()

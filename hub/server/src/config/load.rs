@@ -129,6 +129,7 @@ impl<'l> Loader<'l> {
                 .dir
                 .join(data_dir.map_or(DATA_DIR, |word| word.get_ref())),
             listen: self.listen(address, at),
+            metrics_token: table.as_ref().and_then(|table| table.metrics_token.clone()),
         }
     }
 

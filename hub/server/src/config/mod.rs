@@ -31,12 +31,13 @@ use std::sync::Arc;
 
 use hub_core::{
     AdapterRegistry, CircuitPolicy, ConfiguredSink, ConfiguredSource, RateLimit, RetryPolicy,
+    Secret, SecretError,
 };
 use hub_domain::EventKind;
 use hub_model::Zone;
 use hub_model::mapping::{Answer, Decode, Encode};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use filter::{Filter, FilterError};
 pub(crate) use mappings::place as mapping_place;
@@ -75,6 +76,8 @@ pub struct HubConfig {
     pub data_dir: PathBuf,
     /// Address of HTTP import and status.
     pub listen: SocketAddr,
+    /// What an operator shows who asks for metrics; without it only this machine is told.
+    pub metrics_token: Option<Secret>,
 }
 
 /// A utility client.
@@ -145,7 +148,7 @@ pub struct Answering {
 }
 
 /// Which messages are answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnswerWhen {
     /// All.
@@ -202,7 +205,7 @@ pub struct Outbound {
 }
 
 /// What the rest of a lane does when its head is parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenParked {
     /// It waits until the parked delivery is released or discarded: order is kept.
@@ -213,7 +216,7 @@ pub enum WhenParked {
 }
 
 /// What a record that cannot be understood costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reject {
     /// The record; the rest of the message is applied.
@@ -224,7 +227,7 @@ pub enum Reject {
 }
 
 /// What happens with readings and events of devices that the hub does not know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnknownDevices {
     /// They become findings.
@@ -235,7 +238,7 @@ pub enum UnknownDevices {
 }
 
 /// How many records a document of an outbound route holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Batch {
     /// One document holds all that one incoming message caused.
@@ -256,6 +259,15 @@ impl Config {
         formats: &Formats,
     ) -> Result<Self, ConfigErrors> {
         load::load(dir, registry, formats)
+    }
+
+    /// What an operator shows who asks for metrics, if that is configured.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub fn metrics_token(&self) -> Result<Option<String>, SecretError> {
+        let token = self.hub.metrics_token.as_ref();
+        token.map(|token| token.resolve(&self.dir)).transpose()
     }
 
     /// The inbound route of a source.

@@ -2,7 +2,7 @@
 //!
 //! The table of an adapter (`[source.x.file]`) is not here: its shape is the adapter's own.
 
-use hub_core::{CircuitPolicy, RateLimit, RetryPolicy};
+use hub_core::{CircuitPolicy, RateLimit, RetryPolicy, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
@@ -17,13 +17,20 @@ pub(crate) type Word = Spanned<String>;
 #[serde(deny_unknown_fields)]
 pub(crate) struct HubTable {
     /// Where messages, readings and orders are kept, relative to the configuration folder.
+    /// Default: `data`.
     #[serde(default)]
     #[schemars(with = "Option<String>", example = &"data")]
     pub(crate) data_dir: Option<Word>,
-    /// Address and port of HTTP import and status. Loopback unless you say otherwise.
+    /// Address and port of HTTP import, status and metrics. Default: `127.0.0.1:8080`, which only
+    /// this machine can reach.
     #[serde(default)]
     #[schemars(with = "Option<String>", example = &"127.0.0.1:8080")]
     pub(crate) listen: Option<Word>,
+    /// What must be shown, as `Authorization: Bearer`, to see `/metrics` and `/api/v1/endpoints`:
+    /// `env:NAME` or `file:PATH`. Without it they are shown on this machine only.
+    #[serde(default)]
+    #[schemars(with = "Option<String>", example = &"env:METERHUB_METRICS_TOKEN")]
+    pub(crate) metrics_token: Option<Secret>,
 }
 
 /// A utility client: the owner of its devices, orders, readings and messages.

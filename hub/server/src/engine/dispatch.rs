@@ -15,6 +15,7 @@ use super::book::{Book, Report};
 use super::fall_over::{instead, is_overdue};
 use super::intake::random;
 use super::lanes::Lanes;
+use super::measure::SinkMeasure;
 use super::send::{EndpointHealth, attempt, forget, judge};
 use super::steady::{SteadyClock, later};
 use super::{Hub, IDLE_POLL, STORE_PAUSE};
@@ -33,15 +34,18 @@ const RECONNECT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_s
 pub(super) async fn run(hub: Hub, entry: SinkEntry) {
     let mut failures = 0;
     let context = hub.adapter_context(&entry.name, &entry.enterprise);
+    let measure = hub.measures.sink(&entry.name);
     let sink: Arc<dyn Sink> = loop {
         match entry.adapter.connect(&context).await {
-            Ok(sink) => break sink.into(),
+            Ok(sink) => break measure.around(sink),
             Err(problem) => {
                 failures += 1;
                 if failures == 1 {
                     error!(sink = %entry.name, %problem, "sink cannot be set up; its deliveries wait");
                 }
-                if !hub.pause(RECONNECT.pause(failures, random())).await {
+                let pause = RECONNECT.pause(failures, random());
+                measure.not_set_up(&problem.to_string(), pause, hub.surroundings.clock.now());
+                if !hub.pause(pause).await {
                     return;
                 }
             }
@@ -54,6 +58,7 @@ struct Dispatcher {
     hub: Hub,
     entry: SinkEntry,
     sink: Arc<dyn Sink>,
+    measure: Arc<SinkMeasure>,
     lanes: Lanes,
     clock: SteadyClock,
     circuit: Circuit,
@@ -79,6 +84,7 @@ impl Dispatcher {
             clock: SteadyClock::start(hub.store.clock()),
             circuit: Circuit::new(entry.circuit),
             bucket: entry.rate.map(TokenBucket::new),
+            measure: hub.measures.sink(&entry.name),
             hub,
             entry,
             sink,
@@ -322,6 +328,7 @@ impl Dispatcher {
 
     /// What came of an attempt is on disk: its lane goes on.
     async fn conclude(&mut self, report: Report) {
+        self.measure.ended(&report.outcome);
         let mut delivery = report.delivery;
         if !matches!(report.outcome, DeliveryOutcome::Failed { .. }) {
             forget(&self.hub, &delivery).await;
@@ -387,6 +394,7 @@ impl Dispatcher {
         if let Some(pause) = pause {
             self.circuit.pause_until(later(now, pause));
         }
+        self.measure.judged(health, outcome, &self.circuit, now);
     }
 
     /// A lane goes on; what did not fit into memory is fetched.

@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use super::Hub;
+use super::measure::SourceMeasure;
 use crate::config::{Inbound, SourceEntry};
 
 /// Back-off between attempts to connect a source.
@@ -31,17 +32,22 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Inbound) {
     let intake = Arc::new(Intake {
         hub: hub.clone(),
+        measure: hub.measures.source(&entry.name),
         entry,
         route,
     });
+    let measure = &intake.measure;
     let mut failures = 0;
     loop {
         let context = hub.adapter_context(&intake.entry.name, &intake.entry.enterprise);
-        let problem = match intake.entry.adapter.connect(&context).await {
+        let connected = intake.entry.adapter.connect(&context).await;
+        let was_connected = connected.is_ok();
+        let problem = match connected {
             Ok(source) => {
                 failures = 0;
+                measure.connected();
                 match intake.serve(source).await {
-                    Ok(()) => return,
+                    Ok(()) => return measure.stopped(),
                     Err(problem) => problem,
                 }
             }
@@ -51,7 +57,12 @@ pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Inbound) {
         if failures == 1 {
             warn!(source = %intake.entry.name, %problem, "source is not available; trying again with back-off");
         }
-        if !hub.pause(RECONNECT.pause(failures, random())).await {
+        let pause = RECONNECT.pause(failures, random());
+        match was_connected {
+            true => measure.lost(&problem.to_string(), pause),
+            false => measure.not_connected(&problem.to_string(), pause),
+        }
+        if !hub.pause(pause).await {
             return;
         }
     }
@@ -92,6 +103,7 @@ pub(super) fn random() -> u64 {
 
 struct Intake {
     hub: Hub,
+    measure: Arc<SourceMeasure>,
     entry: SourceEntry,
     route: Inbound,
 }
@@ -123,9 +135,11 @@ impl Intake {
 
     /// Stores one arrival and answers its sender.
     async fn take(&self, arrival: Arrival) {
+        let unsettled = self.measure.arrived();
         let (message, receipt) = arrival.into_parts();
         let name = message.name.clone();
-        let settlement = match self.store(message).await {
+        let mut bytes = 0;
+        let settlement = match self.store(message, &mut bytes).await {
             Ok(Acceptance::Accepted(message_id)) => {
                 self.hub.wakers.sources.wake(&self.entry.name);
                 Settlement::Accepted {
@@ -151,13 +165,20 @@ impl Intake {
                 Settlement::Retry { after: RETRY_AFTER }
             }
         };
+        unsettled.settled(&settlement, bytes);
         receipt.settle(settlement).await;
     }
 
-    async fn store(&self, message: IncomingMessage) -> Result<Acceptance, hub_store::StoreError> {
+    /// Stores a message. Says how many `bytes` it has.
+    async fn store(
+        &self,
+        message: IncomingMessage,
+        bytes: &mut u64,
+    ) -> Result<Acceptance, hub_store::StoreError> {
         let store = &self.hub.store;
         let unique = store.next_id().to_string();
         let content = stage(store.content(), message.body, unique).await?;
+        *bytes = content.size;
         let business_key = match message.business_key {
             None => self.own_key(&content).await?,
             key => key,

@@ -14,12 +14,14 @@ mod gather;
 mod intake;
 mod lanes;
 mod large;
+mod measure;
 mod owners;
 mod process;
 mod publish;
 mod send;
 mod steady;
 mod storing;
+pub(crate) mod vitals;
 mod wake;
 
 use std::collections::BTreeMap;
@@ -38,7 +40,9 @@ use tracing::{error, warn};
 pub(crate) use owners::SourceOwners;
 
 use crate::config::{Config, Enterprise};
+use measure::Measures;
 pub(crate) use send::assembled_folder;
+use vitals::Vitals;
 use wake::{Calls, Wakers};
 
 /// How long a stopping engine waits for what is on its way. What is cut off is done again.
@@ -68,6 +72,7 @@ struct Hub {
     surroundings: Surroundings,
     enterprises: Arc<BTreeMap<String, EnterpriseId>>,
     wakers: Wakers,
+    measures: Arc<Measures>,
     stop: CancellationToken,
 }
 
@@ -146,6 +151,7 @@ impl PreparedEngine {
             surroundings,
             enterprises,
             wakers,
+            measures: Arc::default(),
             stop,
         }))
     }
@@ -153,7 +159,13 @@ impl PreparedEngine {
     /// Starts all sources, processors and sinks.
     #[must_use]
     pub fn start(self) -> Engine {
-        let Self(hub) = self;
+        let Self(mut hub) = self;
+        let vitals: Arc<Vitals> = hub.surroundings.shared.get();
+        hub.measures = Arc::new(Measures::begin(
+            &hub.config,
+            &vitals,
+            &hub.surroundings.clock,
+        ));
         let owners: Arc<SourceOwners> = hub.surroundings.shared.get();
         owners.set(&hub.config);
         let mut tasks = JoinSet::new();

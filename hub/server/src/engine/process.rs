@@ -298,6 +298,7 @@ impl Processor {
     }
 
     pub(super) fn wake_endpoints(&self, applied: &AppliedChunk) {
+        self.hub.measures.applied(&self.route.from, applied);
         for endpoint in &applied.endpoints {
             self.hub.wakers.sinks.wake(endpoint);
         }

@@ -6,6 +6,7 @@ mod states;
 
 mod apply;
 mod attempts;
+mod backlog;
 mod begin_again;
 mod documents;
 mod findings;
@@ -26,6 +27,7 @@ pub use apply::{
     AppliedChunk, Change, Chunk, Ended, Ending, NewDelivery, NewParts, Publication, Publish,
 };
 pub use attempts::{Attempts, EndedAttempt};
+pub use backlog::{Backlog, Waiting};
 pub use begin_again::BeginAgain;
 pub use inbox::{Acceptance, NewMessage, OpenMessage};
 pub use outbox::{DeliveryBody, DeliveryOutcome, DeliveryState, PendingDelivery};

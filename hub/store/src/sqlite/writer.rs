@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -64,6 +65,10 @@ impl Drop for Writer {
 }
 
 fn run(connection: &Connection, mut requests: mpsc::Receiver<Request>, mut log: LogRestarter) {
+    let (seconds, jobs) = (
+        metrics::histogram!("meterhub_store_commit_seconds"),
+        metrics::histogram!("meterhub_store_commit_jobs"),
+    );
     let mut group = Vec::new();
     while let Some(first) = requests.blocking_recv() {
         group.push(first);
@@ -73,7 +78,10 @@ fn run(connection: &Connection, mut requests: mpsc::Receiver<Request>, mut log: 
                 Err(_) => break,
             }
         }
+        jobs.record(f64::from(u32::try_from(group.len()).unwrap_or(u32::MAX)));
+        let begun = Instant::now();
         commit(connection, &mut group);
+        seconds.record(begun.elapsed());
         log.restart_if_too_large(connection);
     }
 }
