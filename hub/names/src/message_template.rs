@@ -14,6 +14,11 @@ const VALUES: &[(&str, Value)] = &[
     ("source_name", |m| m.source_name.clone()),
     ("source_stem", |m| stem(&m.source_name).to_owned()),
     ("subject", |m| m.subject.clone()),
+    // The object's own number, as partners know it: `4711` of `work_order:4711`.
+    ("subject_id", |m| {
+        let id = m.subject.split_once(':');
+        id.map_or(m.subject.as_str(), |(_, id)| id).to_owned()
+    }),
     ("route", |m| m.route.clone()),
     ("enterprise", |m| m.enterprise.clone()),
     ("extension", |m| match m.extension.as_str() {
@@ -182,6 +187,7 @@ pub(crate) mod tests {
         );
         assert_eq!(filled("x{created:%Y%m%d-%H%M%S}"), "x20260329-001507");
         assert_eq!(filled("{{{correlation_id}}}"), "{0000000000007}");
+        assert_eq!(filled("{subject_id}"), "4711");
         assert_eq!(filled(""), "");
     }
 

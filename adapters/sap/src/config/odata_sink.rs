@@ -41,9 +41,9 @@ pub struct SapODataSinkConfig {
     /// What the service speaks.
     pub version: Version,
     /// Path of the entity set, or of an entity with its key in quotes:
-    /// `/sap/opu/odata/sap/ZMETER_SRV/Orders('{subject}')`. In braces: `message_id`, `correlation_id`,
-    /// `subject`, `route`, `enterprise`, `source_name`; quotes in their values are doubled, and all is
-    /// percent-encoded.
+    /// `/sap/opu/odata/sap/ZMETER_SRV/Orders('{subject_id}')`. In braces: `message_id`,
+    /// `correlation_id`, `subject` (`work_order:4711`), `subject_id` (`4711`), `route`, `enterprise`,
+    /// `source_name`; quotes in their values are doubled, and all is percent-encoded.
     pub path: String,
     /// How.
     #[serde(default)]
@@ -142,7 +142,7 @@ impl SinkConfig for SapODataSinkConfig {
     fn example() -> &'static str {
         r#"server = { url = "https://s4.example:44300", auth = { basic = { user = "METERHUB", password = "env:SAP_PASSWORD" } } }
 version = "v2"
-path = "/sap/opu/odata/sap/ZMETER_SRV/DeviceOrders('{subject}')"
+path = "/sap/opu/odata/sap/ZMETER_SRV/DeviceOrders('{subject_id}')"
 method = "PATCH"
 client = "100"
 language = "EN"

@@ -6,3 +6,4 @@ mod odata_sink;
 mod odata_source;
 mod rig;
 mod secrets;
+mod tls;
