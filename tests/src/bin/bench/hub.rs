@@ -15,6 +15,8 @@ use crate::machine::field;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Pause between two looks into the database: one small indexed query each.
 const LOOK: Duration = Duration::from_millis(5);
+/// Longest pause between two counts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A configuration on the disk that is measured. London, because its days begin when UTC's do in
 /// the generated files: a meter's day is one block, as it is with a utility's own zone.
@@ -24,10 +26,13 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) fn folder(disk: &Path, body: &str) -> Outcome<ConfigFolder> {
     let root = tempfile::Builder::new().prefix("hub-").tempdir_in(disk)?;
     let config = ConfigFolder::within(root)?;
-    config.write(&format!(
-        "[enterprise.north]\nzone = \"Europe/London\"\n\n{body}"
-    ))?;
+    config.write(&self::body(body))?;
     Ok(config)
+}
+
+/// The same configuration, without the folder.
+pub(crate) fn body(sections: &str) -> String {
+    format!("[enterprise.north]\nzone = \"Europe/London\"\n\n{sections}")
 }
 
 /// Peak and present memory of a process in bytes.
@@ -131,6 +136,41 @@ impl Watch {
                    OR EXISTS (SELECT 1 FROM delivery WHERE endpoint = 'out' AND state <= 1)";
         let mut statement = self.0.prepare(sql)?;
         self.until("everything is delivered", || {
+            let open: bool = statement.query_row([], |row| row.get(0))?;
+            Ok((!open).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until so many messages are accepted: committed and synced. Counting costs the more, the
+    /// more there are; it is done rarely until the last of them are near.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub(crate) async fn accepted(&self, expected: u64) -> Outcome<()> {
+        let begun = std::time::Instant::now();
+        loop {
+            let count = self.count("SELECT COUNT(*) FROM message")?;
+            if count >= expected {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("only {count} of {expected} messages were accepted").into());
+            }
+            let left = (expected - count) as f64 / count.max(1) as f64;
+            let pause = begun.elapsed().mul_f64(left.min(1.0) / 4.0);
+            tokio::time::sleep(pause.clamp(LOOK, LONGEST_PAUSE)).await;
+        }
+    }
+
+    /// Waits until no message is open: what is to be delivered of it is stored.
+    ///
+    /// # Errors
+    /// It takes too long.
+    pub(crate) async fn processed(&self) -> Outcome<()> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM message WHERE source = 'in' AND state <= 1)";
+        let mut statement = self.0.prepare(sql)?;
+        self.until("everything is processed", || {
             let open: bool = statement.query_row([], |row| row.get(0))?;
             Ok((!open).then_some(()))
         })

@@ -9,11 +9,13 @@
 //! bench --quick         a tenth of the size, one run each: does it work?
 //! bench only a,d        some
 //! bench --write         puts the table into docs/BENCHMARKS.md
+//! bench only g          adapters, under `deploy/test-services run`
 //! bench --keep          leaves the generated files under target/bench for the next time
 //! ```
 
 #![warn(missing_docs)]
 
+mod adapters;
 mod corpus;
 mod hub;
 mod ingest;
@@ -31,7 +33,7 @@ use std::process::ExitCode;
 
 use corpus::Corpus;
 use options::Options;
-use report::Report;
+use report::{Part, Report};
 
 /// What goes wrong is told and ends the run: a benchmark that failed has no figures.
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -59,7 +61,9 @@ async fn run(options: &Options) -> Outcome<()> {
     let binary = meterhub_tests::hub_process::binary();
     report::progress(&format!("measuring {}", binary.display()));
     let corpus = Corpus::open(options)?;
-    let mut report = Report::new(machine::describe(corpus.folder())?, options);
+    let machine = machine::describe(corpus.folder())?;
+    let mut report = Report::new(Part::Hub, machine.clone(), options);
+    let mut adapters = Report::new(Part::Adapters, machine, options);
     if options.wants('a') {
         ingest::cim(options, &corpus, &mut report).await?;
     }
@@ -78,10 +82,14 @@ async fn run(options: &Options) -> Outcome<()> {
     if options.wants('f') {
         restart::start_up(options, &corpus, &mut report).await?;
     }
-    let table = report.markdown();
-    println!("{table}");
-    if options.write {
-        report::write_into_docs(&table)?;
+    if options.wants('g') {
+        adapters::run(options, &corpus, &mut adapters).await?;
+    }
+    for table in [report, adapters].iter().filter(|table| !table.is_empty()) {
+        println!("{}", table.markdown());
+        if options.write {
+            table.write_into_docs()?;
+        }
     }
     corpus.close(options)
 }

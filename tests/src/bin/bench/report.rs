@@ -6,9 +6,45 @@ use std::path::PathBuf;
 use crate::Outcome;
 use crate::options::Options;
 
-/// Marks in docs/BENCHMARKS.md between which the table stands.
-const BEGIN: &str = "<!-- figures: written by `bench --write` -->";
-const END: &str = "<!-- end of figures -->";
+/// Which of the tables in docs/BENCHMARKS.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// (a) to (f): the hub beside what the machine can do.
+    Hub,
+    /// (g): each adapter beside its client library.
+    Adapters,
+}
+
+impl Part {
+    /// Marks between which the table stands.
+    const fn marks(self) -> [&'static str; 2] {
+        match self {
+            Self::Hub => [
+                "<!-- figures: written by `bench --write` -->",
+                "<!-- end of figures -->",
+            ],
+            Self::Adapters => [
+                "<!-- adapters: written by `bench --write` -->",
+                "<!-- end of adapters -->",
+            ],
+        }
+    }
+
+    const fn head(self) -> [&'static str; 6] {
+        match self {
+            Self::Hub => ["", "Figure", "Bar", "Met", "Limit of this machine", "Ratio"],
+            Self::Adapters => ["", "With the hub", "Bar", "Met", "Without a hub", "Ratio"],
+        }
+    }
+
+    /// What is said of the last columns.
+    const fn beside(self) -> &'static str {
+        match self {
+            Self::Hub => "the machine's own limit was measured in turn with it",
+            Self::Adapters => "with the hub and without it in turn",
+        }
+    }
+}
 
 /// Says on stderr what is being done.
 pub(crate) fn progress(what: &str) {
@@ -107,6 +143,8 @@ pub(crate) enum Bar {
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
+    /// This share of the limit beside it, or more.
+    ShareOfLimit(f64),
     /// It is reported only.
     None,
 }
@@ -116,14 +154,16 @@ impl Bar {
         match self {
             Self::AtLeast(value) => format!("≥ {}", unit.number(value)),
             Self::AtMost(value) => format!("≤ {}", unit.number(value)),
+            Self::ShareOfLimit(share) => format!("≥ {:.0} %", share * 100.0),
             Self::None => "–".to_owned(),
         }
     }
 
-    fn met(self, value: f64) -> &'static str {
+    fn met(self, value: f64, limit: Option<f64>) -> &'static str {
         match self {
             Self::AtLeast(bar) if value >= bar => "yes",
             Self::AtMost(bar) if value <= bar => "yes",
+            Self::ShareOfLimit(share) if limit.is_some_and(|limit| value >= limit * share) => "yes",
             Self::None => "",
             _ => "**no**",
         }
@@ -148,6 +188,7 @@ pub(crate) struct Line {
 impl Line {
     fn row(&self) -> [String; 6] {
         let figure = self.figure.median();
+        let limit_figure = self.limit.as_ref().map(|(_, samples)| samples.median());
         let (limit, ratio) = match &self.limit {
             Some((name, samples)) => {
                 let ratio = format!("{:.2}", figure / samples.median());
@@ -159,7 +200,7 @@ impl Line {
             self.what.clone(),
             self.figure.shown(self.unit),
             self.bar.shown(self.unit),
-            self.bar.met(figure).to_owned(),
+            self.bar.met(figure, limit_figure).to_owned(),
             limit,
             ratio,
         ]
@@ -168,6 +209,7 @@ impl Line {
 
 /// All figures of a run.
 pub(crate) struct Report {
+    part: Part,
     machine: String,
     runs: usize,
     quick: bool,
@@ -177,8 +219,9 @@ pub(crate) struct Report {
 
 impl Report {
     /// No figures yet.
-    pub(crate) fn new(machine: String, options: &Options) -> Self {
+    pub(crate) fn new(part: Part, machine: String, options: &Options) -> Self {
         Self {
+            part,
             machine,
             runs: options.runs(),
             quick: options.quick,
@@ -211,11 +254,8 @@ impl Report {
         } else {
             ""
         };
-        let _ = writeln!(
-            text,
-            "{runs}{size}; the machine's own limit was measured in turn with it.\n"
-        );
-        let head = ["", "Figure", "Bar", "Met", "Limit of this machine", "Ratio"];
+        let _ = writeln!(text, "{runs}{size}; {}.\n", self.part.beside());
+        let head = self.part.head();
         let rows = [head.map(ToOwned::to_owned)]
             .into_iter()
             .chain(self.lines.iter().map(Line::row));
@@ -225,6 +265,29 @@ impl Report {
         }
         text.push('\n');
         text
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.notes.is_empty()
+    }
+
+    /// Puts the table between its marks in docs/BENCHMARKS.md.
+    ///
+    /// # Errors
+    /// The marks are not there, or the disk refuses.
+    pub(crate) fn write_into_docs(&self) -> Outcome<()> {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/BENCHMARKS.md");
+        let text = std::fs::read_to_string(&path)?;
+        let [begin, end] = self.part.marks();
+        let found = text
+            .split_once(begin)
+            .and_then(|(head, rest)| Some((head, rest.split_once(end)?.1)));
+        let missing = || format!("`{}` has no `{begin}` or `{end}`", path.display());
+        let (head, tail) = found.ok_or_else(missing)?;
+        let table = self.markdown();
+        std::fs::write(&path, format!("{head}{begin}\n\n{table}\n{end}{tail}"))?;
+        Ok(())
     }
 }
 
@@ -251,19 +314,6 @@ fn aligned(rows: &[[String; 6]]) -> String {
         }
     }
     text
-}
-
-/// Puts the table between its marks in docs/BENCHMARKS.md.
-pub(crate) fn write_into_docs(table: &str) -> Outcome<()> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/BENCHMARKS.md");
-    let text = std::fs::read_to_string(&path)?;
-    let marks = text
-        .split_once(BEGIN)
-        .and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
-    let (head, tail) =
-        marks.ok_or_else(|| format!("`{}` has no `{BEGIN}` or `{END}`", path.display()))?;
-    std::fs::write(&path, format!("{head}{BEGIN}\n\n{table}\n{END}{tail}"))?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -294,6 +344,12 @@ mod tests {
         };
         let expected = ["a", "50 x/s", "≥ 60", "**no**", "bare: 100 x/s", "0.50"];
         assert_eq!(line.row(), expected);
-        assert_eq!(Bar::AtMost(60.0).met(50.0), "yes");
+        assert_eq!(Bar::AtMost(60.0).met(50.0, None), "yes");
+        let share = Bar::ShareOfLimit(0.5);
+        assert_eq!(
+            (share.met(50.0, Some(100.0)), share.met(49.0, Some(100.0))),
+            ("yes", "**no**")
+        );
+        assert_eq!(share.shown(Unit::PerSecond("MB")), "≥ 50 %");
     }
 }
