@@ -33,8 +33,8 @@ pub struct SegmentEntry {
     /// is written; when reading, `E2EDKA1` and any version of it is understood anyway.
     #[serde(default)]
     pub flat_name: Option<String>,
-    /// Segment types that it stands below. Needed for flat files whose `PSGNUM` is not filled, and
-    /// for writing.
+    /// Segment types that it stands below. Needed for writing, and for flat files whose `PSGNUM` is
+    /// not filled.
     #[serde(default)]
     pub parents: Vec<String>,
     /// The fields, in their order.

@@ -23,6 +23,7 @@ pub(crate) fn read(
     let mut walk = Walk {
         form,
         definitions,
+        is_numbered: is_numbered(piece, form),
         idoc: Idoc::default(),
         open: Vec::new(),
         number: String::new(),
@@ -62,12 +63,33 @@ fn record_length(rest: &[u8], form: FlatForm, is_control: bool) -> usize {
     bytes_of(rest, characters, form.charset)
 }
 
+/// Whether any data record names another one that it stands below.
+fn is_numbered(piece: &Piece, form: FlatForm) -> bool {
+    let mut rest = piece.bytes.as_slice();
+    let mut is_control = true;
+    while !rest.is_empty() {
+        let length = record_length(rest, form, is_control);
+        let numbers = rest[..length].get(49..61).filter(|_| !is_control);
+        if let Some((own, above)) = numbers.map(|numbers| numbers.split_at(6)) {
+            let is_number = above.iter().all(u8::is_ascii_digit);
+            if is_number && above != own && above != b"000000" {
+                return true;
+            }
+        }
+        is_control = false;
+        rest = &rest[length..];
+    }
+    false
+}
+
 struct Walk<'d> {
     form: FlatForm,
     definitions: &'d Definitions,
+    /// Whether `PSGNUM` says what stands below what.
+    is_numbered: bool,
     idoc: Idoc,
-    /// `SEGNUM` and `HLEVEL` of the open segments.
-    open: Vec<(u32, u32)>,
+    /// `SEGNUM` of the open segments.
+    open: Vec<u32>,
     /// The IDoc's number.
     number: String,
 }
@@ -77,9 +99,15 @@ struct Header<'r> {
     name: &'r str,
     number: &'r str,
     segment: u32,
-    /// `None` if it is not filled.
-    parent: Option<u32>,
-    level: Option<u32>,
+    /// `PSGNUM`, 0 for none.
+    parent: u32,
+}
+
+impl Header<'_> {
+    /// Some tools give the segment's own number instead of 0.
+    const fn is_below_none(&self) -> bool {
+        self.parent == 0 || self.parent == self.segment
+    }
 }
 
 impl Walk<'_> {
@@ -157,8 +185,7 @@ impl Walk<'_> {
         let segment = self.definitions.find_flat(header.name);
         self.close_for(&header, segment, place)?;
         let node = self.begin(segment.ok_or(header.name), place)?;
-        self.open
-            .push((header.segment, header.level.unwrap_or_default()));
+        self.open.push(header.segment);
         let data = text.get(header_bytes(text)..).unwrap_or_default();
         if let Some(segment) = segment {
             self.check_layout(segment, place)?;
@@ -227,9 +254,9 @@ impl Walk<'_> {
         let number = |field: &'static str, from: usize, to: usize| {
             let digits = text.get(from..to.min(text.len())).unwrap_or("").trim();
             if digits.is_empty() {
-                return Ok(None);
+                return Ok(0);
             }
-            digits.parse::<u32>().map(Some).map_err(|_| {
+            digits.parse::<u32>().map_err(|_| {
                 let reason = format!("`{}` is not a number", shown(digits.as_bytes()));
                 Finding::error(codes::BAD_RECORD, place.clone(), reason)
                     .in_field(format!("{name}/{field}"))
@@ -238,42 +265,56 @@ impl Walk<'_> {
         Ok(Header {
             name,
             number: text.get(33..49).unwrap_or("").trim(),
-            segment: number("SEGNUM", 49, 55)?.unwrap_or_default(),
+            segment: number("SEGNUM", 49, 55)?,
             parent: number("PSGNUM", 55, 61)?,
-            level: number("HLEVEL", 61, 63)?,
         })
     }
 
-    /// Ends the open segments that the next one does not stand below.
-    ///
-    /// `PSGNUM` says it; where it is not filled the definition does, and else `HLEVEL`.
+    /// Ends the open segments that the next one does not stand below: as `PSGNUM` says, or else as
+    /// the definitions do. `HLEVEL` is not asked: many tools fill it with anything.
     fn close_for(
         &mut self,
         header: &Header<'_>,
         segment: Option<u16>,
         place: &Place,
     ) -> Result<(), Finding> {
-        let keep = match header.parent {
-            Some(parent) if parent > 0 && parent != header.segment => {
-                let found = self.open.iter().rposition(|(number, _)| *number == parent);
-                found.map(|at| at + 1).ok_or_else(|| {
-                    let reason = format!(
-                        "`PSGNUM` says that it stands below segment {parent}, which is not above it, expected the number of a segment that is still open, or 0"
-                    );
-                    Finding::error(codes::BAD_HIERARCHY, place.clone(), reason)
-                        .in_field(format!("{}/PSGNUM", header.name))
-                })?
-            }
-            other => self
-                .defined_depth(segment)
-                .or_else(|| other.is_none().then(|| self.level_depth(header.level)))
-                .unwrap_or(0),
+        let keep = match (self.is_numbered, segment) {
+            (true, _) if header.is_below_none() => 0,
+            (true, _) => self.numbered_depth(header, place)?,
+            (false, Some(_)) => self.defined_depth(segment).unwrap_or(0),
+            (false, None) => self.known_depth(),
         };
         while self.open.len() > keep {
             self.open.pop();
             self.idoc.end();
         }
         Ok(())
+    }
+
+    fn numbered_depth(&self, header: &Header<'_>, place: &Place) -> Result<usize, Finding> {
+        let found = self
+            .open
+            .iter()
+            .rposition(|number| *number == header.parent);
+        found.map(|at| at + 1).ok_or_else(|| {
+            let reason = format!(
+                "`PSGNUM` says that it stands below segment {}, which is not above it, expected the number of a segment that is still open, or 0",
+                header.parent
+            );
+            Finding::error(codes::BAD_HIERARCHY, place.clone(), reason)
+                .in_field(format!("{}/PSGNUM", header.name))
+        })
+    }
+
+    /// A segment that nobody defined, in a file that does not say where it stands, must not end
+    /// those that may go on after it.
+    fn known_depth(&self) -> usize {
+        let is_known = |up: &usize| {
+            let open = self.idoc.open_segment(*up);
+            open.is_some_and(|open| (open as usize) < self.definitions.len())
+        };
+        let unknown = (0..self.open.len()).find(is_known);
+        self.open.len() - unknown.unwrap_or(self.open.len())
     }
 
     /// How many open segments stay open for a segment that is defined to stand below one of them.
@@ -290,14 +331,6 @@ impl Walk<'_> {
         (0..self.open.len())
             .find(above)
             .map(|up| self.open.len() - up)
-    }
-
-    fn level_depth(&self, level: Option<u32>) -> usize {
-        let level = level.unwrap_or_default();
-        self.open
-            .iter()
-            .take_while(|(_, open)| *open < level)
-            .count()
     }
 
     fn begin(&mut self, segment: Result<u16, &str>, place: &Place) -> Result<u32, Finding> {
