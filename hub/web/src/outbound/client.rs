@@ -90,7 +90,6 @@ impl WebClient {
     /// A request within the configured time-out. `path` is added to the server's address; with a
     /// leading `/` it takes the place of the address's own path; a whole URL is taken as it is, but
     /// must be of the same server ([`WebClient::send`] refuses it else). Not encoded here.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, self.target(path));
         request.timeout(self.timeout)
