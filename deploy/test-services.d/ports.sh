@@ -6,7 +6,7 @@ PORTS=(guard
   proton postgres sftp
   smtp smtps lmtp imap imaps pop3 pop3s
   smpp smpps smsc_control mqtt mqtts
-  kannel_admin kannel_box kannel_http sap)
+  kannel_admin kannel_box kannel_http sap kannel_callback)
 BLOCK_SIZE=40
 LOWEST_BLOCK=24000
 HIGHEST_BLOCK=31960 # above it Linux hands out ports by itself

@@ -5,7 +5,7 @@
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/sbin:/sbin"
 
 ALL_SERVICES=(rabbitmq proton postgres sshd exim dovecot smsc mosquitto mock-sap kannel)
-read -ra DEFAULT_SET <<<"${METERHUB_TEST_SERVICES:-rabbitmq proton postgres sshd exim dovecot smsc mosquitto mock-sap}"
+read -ra DEFAULT_SET <<<"${METERHUB_TEST_SERVICES:-rabbitmq proton postgres sshd exim dovecot smsc mosquitto mock-sap kannel}"
 WAIT=${METERHUB_TEST_WAIT:-120}
 # One account on every service. It guards nothing: the services are reachable from this machine only.
 LOGIN=hub

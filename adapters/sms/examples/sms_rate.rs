@@ -1,4 +1,5 @@
-//! How many texts a second one bind carries, to the simulator of `deploy/test-services`.
+//! How many texts a second one bind carries, to the simulator of `deploy/test-services`: counted and
+//! looked up in a store on this disk, as in a hub.
 //!
 //! ```text
 //! eval "$(deploy/test-services env)"
@@ -11,7 +12,9 @@ use std::time::Instant;
 use adapter_sms::SmsSinkConfig;
 use hub_core::files::OsFiles;
 use hub_core::{Content, Sink, SinkConfig};
+use hub_store::EndpointState;
 use meterhub_tests::conformance::{context, message};
+use meterhub_tests::observe;
 use tokio::task::JoinSet;
 
 /// Messages under way at once, as lanes of the hub are.
@@ -23,8 +26,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(number) => number.parse()?,
         None => 5_000,
     };
+    let folder = tempfile::tempdir()?;
+    let store = observe::open(folder.path()).await?;
+    let state = Arc::new(EndpointState::of(store.db(), "north"));
     for window in [1, 10, 100] {
-        let sink: Arc<dyn Sink> = open(window).await?.into();
+        let sink: Arc<dyn Sink> = open(window, state.clone()).await?.into();
         // Bound before the clock starts.
         send(sink.as_ref(), 0).await?;
         let begun = Instant::now();
@@ -47,7 +53,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-async fn open(window: u16) -> Result<Box<dyn Sink>, Box<dyn std::error::Error>> {
+async fn open(
+    window: u16,
+    state: Arc<EndpointState>,
+) -> Result<Box<dyn Sink>, Box<dyn std::error::Error>> {
     let (server, system_id) = (
         std::env::var("SMPP_ADDR")?,
         std::env::var("SMPP_SYSTEM_ID")?,
@@ -57,7 +66,8 @@ async fn open(window: u16) -> Result<Box<dyn Sink>, Box<dyn std::error::Error>> 
          password = 'env:SMPP_PASSWORD', window = {window} }}\n\
          sender = 'Nordkraft'\nreceipts = false"
     ))?;
-    let context = context("smsc", std::path::Path::new("."), Arc::new(OsFiles));
+    let mut context = context("smsc", std::path::Path::new("."), Arc::new(OsFiles));
+    context.state = state;
     Ok(config.connect(&context).await?)
 }
 

@@ -16,6 +16,7 @@ const DIGEST_OCTETS: usize = 12;
 enum Wire {
     Message {
         from: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
         to: String,
         #[serde(flatten)]
         content: Content,
@@ -25,7 +26,9 @@ enum Wire {
     Receipt {
         #[serde(flatten)]
         receipt: Receipt,
+        #[serde(skip_serializing_if = "String::is_empty")]
         from: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
         to: String,
     },
 }
@@ -117,7 +120,28 @@ impl Incoming {
         }
     }
 
-    fn receipt(receipt: Receipt, from: String, to: String) -> Self {
+    /// What somebody wrote, with the id that its carrier gave it, if any.
+    pub(crate) fn text(from: String, to: String, text: String, id: Option<&str>) -> Self {
+        let body = json(&Wire::Message {
+            from: from.clone(),
+            to: to.clone(),
+            content: Content::Text(text.clone()),
+            part: None,
+        });
+        let identity = match id {
+            Some(id) => Identity::Key(format!("message-{id}")),
+            None => Identity::Fingerprint(format!("message-{}", digest(&body))),
+        };
+        Self {
+            name: "message".to_owned(),
+            identity,
+            body,
+            tells: Tells::Text { from, to, text },
+        }
+    }
+
+    /// What became of a text or a part of one.
+    pub(crate) fn receipt(receipt: Receipt, from: String, to: String) -> Self {
         let id = receipt.message_id.clone().unwrap_or_default();
         let state = receipt.state.unwrap_or("unknown");
         let tells = Tells::Receipt(receipt.clone());

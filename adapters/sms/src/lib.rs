@@ -1,16 +1,18 @@
-//! SMS over SMPP 3.4: a sink that submits text messages, and a source of what telephones answer and
-//! of delivery receipts.
+//! SMS, over SMPP 3.4 (`sms`) and by gateways' web services (`sms_http`): sinks that send text
+//! messages, and sources of what telephones answer and of delivery receipts.
 //!
 //! # What is sent
 //!
-//! The sink's body is a small JSON object, which a mapping or template makes:
+//! A sink's body is a small JSON object, which a mapping or template makes; the same for both, so
+//! that a text may fall over from one to the other:
 //!
 //! ```json
 //! {"to": "+37255500001", "text": "Your meter is replaced tomorrow at 9.", "from": "Nordkraft", "valid_minutes": 120}
 //! ```
 //!
-//! `from` and `valid_minutes` may be left out. `to` is `+` and an international number, or digits as
-//! the message centre knows them. The text goes in GSM 03.38 if that has all its characters, else in
+//! `from`, `valid_minutes` and `transactional` (it goes to those who opted out as well, where the
+//! sink lets it) may be left out. `to` is `+` and an international number, or digits as the message
+//! centre knows them. The text goes in GSM 03.38 if that has all its characters, else in
 //! UCS-2; a long one in several parts.
 //!
 //! # What is received
@@ -34,10 +36,18 @@
 //! delivery. `state` is `scheduled`, `enroute`, `delivered`, `expired`, `deleted`, `undeliverable`,
 //! `accepted`, `unknown`, `rejected` or `skipped`. What the message centre did not say is left out.
 //!
-//! # Gateways by HTTP
+//! # What is remembered
 //!
-//! A gateway that takes JSON with a token needs nothing of this crate: the `http` sink posts the same
-//! body. `tests/http_gateway.rs` is the example to begin with.
+//! In the hub's store, per enterprise, for all its SMS endpoints: who opted out, how many parts were
+//! sent at what cost by day and month, and which parts of a half sent text were accepted (`memory`).
+//! Each receipt is shown with the delivery of its text (`reference`).
+//!
+//! # What is not done
+//!
+//! - A gateway that tells several receipts in one call: the first is taken, by its JSON pointer.
+//! - A text whose answer was lost is sent again, and may come twice: neither SMPP nor any gateway we
+//!   know recognises it. One that falls over to another sink begins anew there.
+//! - National language tables of GSM 03.38, flash and binary messages.
 //!
 //! # Why the protocol is our own code
 //!
@@ -53,6 +63,7 @@ mod carriers;
 mod config;
 mod cutting;
 mod endpoint;
+mod gateway;
 mod incoming;
 mod joining;
 mod link;
@@ -76,10 +87,13 @@ mod verdict;
 mod wishes;
 
 pub use config::{
-    Account, DailyLimit, PrefixAccount, PrefixPrice, Price, QuietHours, SmsSinkConfig,
-    SmsSourceConfig, Tls,
+    Account, AnswerRule, DailyLimit, GatewayMethod, MessageTable, PrefixAccount, PrefixPrice,
+    Price, QuietHours, ReceiptTable, Reference, RequestBody, SmsHttpSinkConfig,
+    SmsHttpSourceConfig, SmsSinkConfig, SmsSourceConfig, TextBody, Tls,
 };
 pub use cutting::NotInGsm7;
+pub use gateway::answer::Means;
+pub use gateway::states::State;
 pub use memory::{count, opt_out};
 pub use reference::ReceiptIds;
 pub use rules::{OptOut, WhenReached};

@@ -64,6 +64,16 @@ impl Receipt {
         receipt
     }
 
+    /// What a gateway says.
+    pub(crate) fn told(id: String, state: &'static str, error: Option<String>) -> Self {
+        Self {
+            message_id: Some(id),
+            state: Some(state),
+            error: error.filter(|error| !error.is_empty()),
+            ..Self::default()
+        }
+    }
+
     /// What it says of the part with this name.
     pub(crate) fn report(&self, reference: String) -> DeliveryReport {
         let outcome = match self.state.unwrap_or_default() {
@@ -136,7 +146,7 @@ fn state_of_number(number: u16) -> Option<&'static str> {
 }
 
 /// The words are seven characters long, or spelled out.
-fn state_of_word(word: &str) -> Option<&'static str> {
+pub(crate) fn state_of_word(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_uppercase();
     let state = [
         ("DELIV", "delivered"),

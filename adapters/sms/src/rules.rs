@@ -95,15 +95,15 @@ impl Rules {
     /// Counts parts that were accepted. Returns what they cost, for the note.
     pub(crate) fn count(&self, sms: &Sms, parts: usize) -> Option<Money> {
         let parts = u32::try_from(parts).unwrap_or(u32::MAX);
-        self.meter.count(metrics::PARTS.name, u64::from(parts));
+        self.meter.count(metrics::PARTS, u64::from(parts));
         let today = self.memory.ledger.today(self.clock.now(), &self.zone);
         #[expect(
             clippy::cast_precision_loss,
             reason = "a gauge; nobody sends 2^53 parts in a day"
         )]
-        self.meter.set(metrics::TODAY.name, today.parts as f64);
+        self.meter.set(metrics::TODAY, today.parts as f64);
         let cost = self.price(sms)?.times(parts);
-        self.meter.count(metrics::COST.name, cost.millionths());
+        self.meter.count(metrics::COST, cost.millionths());
         Some(cost)
     }
 
@@ -126,7 +126,7 @@ impl Rules {
         let Some(found) = found else {
             return Ok(());
         };
-        self.meter.count(metrics::OPTED_OUT.name, 1);
+        self.meter.count(metrics::OPTED_OUT, 1);
         Err(self.endpoint.refused(format!(
             "the recipient opted out at {} ({}), and `opt_out` lets {} through",
             found.since,

@@ -99,7 +99,7 @@ impl Wishes {
             false => opt_out::add(state, number, &wish.by, self.clock.now()).await,
         };
         match kept {
-            Ok(true) => self.meter.count(metrics::OPT_OUTS.name, 1),
+            Ok(true) => self.meter.count(metrics::OPT_OUTS, 1),
             // As it was. Or the sender has no number: nothing can be sent there anyway.
             Ok(false) | Err(OptOutError::NoNumber(_)) => {}
             Err(error) => return Err(error.to_string()),

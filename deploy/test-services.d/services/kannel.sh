@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Kannel (optional): an HTTP SMS gateway with delivery reports, in front of the simulated SMSC.
+# Kannel: an HTTP SMS gateway with delivery reports, in front of the simulated SMSC. What telephones
+# write it passes on to `/callback` at a port where a test may listen.
 
 kannel_needs() { needs /usr/sbin/bearerbox kannel; }
 kannel_requires() { echo smsc; }
@@ -58,12 +59,14 @@ username = $LOGIN
 password = $PASSWORD
 concatenation = true
 max-messages = 10
+# Refused for ever, with 400.
+black-list-regex = ^\+99999
 
 group = sms-service
 keyword = default
 catch-all = true
 max-messages = 0
-text = "ok"
+get-url = "http://127.0.0.1:$(port kannel_callback)/callback?from=%p&to=%P&text=%b&sms=%I"
 CONFIG
 }
 
@@ -75,6 +78,7 @@ kannel_healthy() {
 kannel_env() {
   cat <<ENV
 export SMS_HTTP_URL=http://127.0.0.1:$(port kannel_http)/cgi-bin/sendsms SMS_HTTP_USER=$LOGIN SMS_HTTP_PASSWORD=$PASSWORD
+export SMS_HTTP_CALLBACK_ADDR=127.0.0.1:$(port kannel_callback)
 export KANNEL_ADMIN_URL=http://127.0.0.1:$(port kannel_admin)
 ENV
 }

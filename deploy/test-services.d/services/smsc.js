@@ -20,7 +20,8 @@
 //               &mute=1        enquire_link stays unanswered
 //               &hex_ids=1     ids in hexadecimal digits, and in decimal ones in receipts
 //   GET /drop       resets every connection
-//   GET /mobile-originated?from=A&to=B&text=T   a deliver_sm to one receiver bound as `hub`
+//   GET /mobile-originated?from=A&to=B&text=T   a deliver_sm to one receiver bound as `hub`, or as
+//               &account=gateway
 'use strict';
 const fs = require('fs');
 const http = require('http');
@@ -197,7 +198,8 @@ function serve(session) {
 }
 
 function mobileOriginated(query) {
-  const receiver = [...sessions].find((session) => session.account === 'hub' && receives(session));
+  const account = query.get('account') || 'hub';
+  const receiver = [...sessions].find((session) => session.account === account && receives(session));
   if (!receiver) return { sent: 0 };
   receiver.deliver_sm({
     source_addr: query.get('from'),

@@ -1,12 +1,18 @@
 //! Configuration of SMS sources and sinks.
 
 mod account;
+mod http_sink;
+mod http_source;
 mod prefixes;
 mod rules;
 mod sink;
 mod source;
 
 pub use account::{Account, Tls};
+pub use http_sink::{
+    AnswerRule, GatewayMethod, Reference, RequestBody, SmsHttpSinkConfig, TextBody,
+};
+pub use http_source::{MessageTable, ReceiptTable, SmsHttpSourceConfig};
 pub use prefixes::PrefixAccount;
 pub use rules::{DailyLimit, PrefixPrice, Price, QuietHours};
 pub use sink::SmsSinkConfig;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ use crate::account::Accounts;
 use crate::address;
 use crate::carriers::{Carrier, Carriers};
 use crate::cutting::{Cutting, NotInGsm7};
+use crate::metrics::OF_SINKS;
 use crate::outgoing::check_validity;
 use crate::rules::OptOut;
 use crate::sink::SmsSink;
@@ -78,7 +79,7 @@ pub struct SmsSinkConfig {
     pub opt_out: OptOut,
 }
 
-fn max_segments() -> u8 {
+pub(super) fn max_segments() -> u8 {
     6
 }
 
@@ -168,6 +169,10 @@ prefixes = [
   { prefixes = ["+372"], account = { server = "smpp.operator.example:3550", system_id = "nk", password = "env:OPERATOR_PASSWORD", tls = {} }, sender = "12345" },
 ]
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        OF_SINKS
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Account, check_range};
 use crate::account::Accounts;
 use crate::joining::Joining;
+use crate::metrics::OF_SOURCES;
 use crate::source::SmsSource;
 use crate::wishes::{Wishes, Words, is_word};
 
@@ -93,6 +94,10 @@ join_seconds = 5
 stop_words = ["STOP", "STOPP"]
 start_words = ["START"]
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        OF_SOURCES
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {
