@@ -6,7 +6,8 @@ PORTS=(guard
   proton postgres sftp
   smtp smtps lmtp imap imaps pop3 pop3s
   smpp smpps smsc_control mqtt mqtts
-  kannel_admin kannel_box kannel_http sap kannel_callback)
+  kannel_admin kannel_box kannel_http sap kannel_callback
+  soap soap_npm)
 BLOCK_SIZE=40
 LOWEST_BLOCK=24000
 HIGHEST_BLOCK=31960 # above it Linux hands out ports by itself

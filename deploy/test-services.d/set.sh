@@ -84,7 +84,7 @@ open_folder() {
   : >"$DIR/.test-services"
   lock
   # Copies: the service account may not be able to read the checkout.
-  cp "$PARTS"/{hold-block.pl,services/postgres-main.sh,services/smsc.js} "$TOOLS/"
+  cp "$PARTS"/{hold-block.pl,services/postgres-main.sh,services/smsc.js,services/soap.js,services/soap.py} "$TOOLS/"
 }
 
 lock() {

@@ -4,8 +4,8 @@
 [ "$(uname -s)" = Linux ] || { echo "test-services: needs Linux (/proc, setpriv)" >&2; exit 1; }
 export LC_ALL=C.UTF-8 PATH="$PATH:/usr/sbin:/sbin"
 
-ALL_SERVICES=(rabbitmq proton postgres sshd exim dovecot smsc mosquitto mock-sap kannel)
-read -ra DEFAULT_SET <<<"${METERHUB_TEST_SERVICES:-rabbitmq proton postgres sshd exim dovecot smsc mosquitto mock-sap kannel}"
+ALL_SERVICES=(rabbitmq proton postgres sshd exim dovecot smsc mosquitto mock-sap kannel soap)
+read -ra DEFAULT_SET <<<"${METERHUB_TEST_SERVICES:-rabbitmq proton postgres sshd exim dovecot smsc mosquitto mock-sap kannel soap}"
 WAIT=${METERHUB_TEST_WAIT:-120}
 # One account on every service. It guards nothing: the services are reachable from this machine only.
 LOGIN=hub
