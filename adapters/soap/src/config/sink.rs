@@ -149,19 +149,9 @@ impl SinkConfig for SoapSinkConfig {
         r#"version = "1.1"
 action = "http://iec.ch/TC57/2011/MeterReadings/CreatedMeterReadings"
 addressing = true
-
-[server]
-url = "https://mdm.example/services/ReceiveMeterReadings"
-client_certificate = "file:secrets/hub.pem"
-
-[ws_security]
-user = "meterhub"
-password = "env:MDM_PASSWORD"
-
-[iec]
-element = "{http://iec.ch/TC57/2011/MeterReadingsMessage}CreatedMeterReadings"
-verb = "created"
-noun = "MeterReadings"
+server = { url = "https://mdm.example/services/ReceiveMeterReadings", client_certificate = "file:secrets/hub.pem" }
+ws_security = { user = "meterhub", password = "env:MDM_PASSWORD" }
+iec = { element = "{http://iec.ch/TC57/2011/MeterReadingsMessage}CreatedMeterReadings", verb = "created", noun = "MeterReadings" }
 "#
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Secret, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Secret, Source, SourceConfig, SourceError};
 use hub_names::MessageTemplate;
 use hub_web::{DoorConfig, SOAP};
 use schemars::JsonSchema;
@@ -374,17 +374,15 @@ impl SourceConfig for SoapSourceConfig {
         r#"style = "iec61968-100"
 content = "payload"
 target_namespace = "http://iec.ch/TC57/2011/MeterReadings"
-
-[ws_security]
-users = [{ user = "hes-north", password = "env:HES_NORTH_PASSWORD" }]
-password = "digest"
-window_seconds = 300
-
-[[operations]]
-name = "CreatedMeterReadings"
-element = "{http://iec.ch/TC57/2011/MeterReadingsMessage}CreatedMeterReadings"
-action = "http://iec.ch/TC57/2011/MeterReadings/CreatedMeterReadings"
+ws_security = { users = [{ user = "hes-north", password = "env:HES_NORTH_PASSWORD" }], password = "digest", window_seconds = 300 }
+operations = [
+  { name = "CreatedMeterReadings", element = "{http://iec.ch/TC57/2011/MeterReadingsMessage}CreatedMeterReadings", action = "http://iec.ch/TC57/2011/MeterReadings/CreatedMeterReadings" },
+]
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        &crate::security::METRICS
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -3,6 +3,8 @@
 mod input;
 mod outline;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod version;
 

@@ -1,5 +1,35 @@
 //! Why somebody was not let in, as WS-Security tells it.
 
+use hub_core::Metric;
+
+/// What is counted of requests that are not let in.
+pub(crate) const METRICS: [Metric; 6] = [
+    Metric::counter(
+        "meterhub_soap_unknown_users_total",
+        "Requests with the name of a user nobody configured. A partner that was renamed, or a probe.",
+    ),
+    Metric::counter(
+        "meterhub_soap_wrong_passwords_total",
+        "Requests of a known user with a wrong password. A password that changed, or a guess.",
+    ),
+    Metric::counter(
+        "meterhub_soap_replays_total",
+        "Requests with a nonce that was used before. A partner that repeats its bytes, or an attack.",
+    ),
+    Metric::counter(
+        "meterhub_soap_stale_tokens_total",
+        "Requests with a token that is too old or from the future. Clocks that do not agree.",
+    ),
+    Metric::counter(
+        "meterhub_soap_invalid_tokens_total",
+        "Requests without a user name token, or with one of a kind that is not taken.",
+    ),
+    Metric::counter(
+        "meterhub_soap_unchecked_tokens_total",
+        "Requests put off because their nonce could not be remembered. Raise `max_nonces`.",
+    ),
+];
+
 /// Reasons. What a partner is told never says whether it was the name or the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Denied {

@@ -6,7 +6,7 @@ mod gate;
 mod nonces;
 mod token;
 
-pub(crate) use denied::Denied;
+pub(crate) use denied::{Denied, METRICS};
 pub(crate) use gate::Gate;
 pub(crate) use nonces::Nonces;
 pub(crate) use token::{OwnToken, digest};

@@ -73,24 +73,32 @@ pub(crate) struct Told {
 /// It is not well-formed.
 pub(crate) fn fault(xml: &[u8], version: Version) -> Result<Told, Trouble> {
     let (text, _) = normalised(xml, None)?;
+    let (older, newer) = (of_11(&text)?, of_12(&text)?);
+    // Some tools write the one in an envelope of the other.
     Ok(match version {
-        Version::V11 => {
-            let fault: Fault11 = read("the fault", &text)?;
-            Told {
-                code: bare(fault.code),
-                subcode: String::new(),
-                reason: fault.reason.unwrap_or_default(),
-            }
-        }
-        Version::V12 => {
-            let fault: Fault12 = read("the fault", &text)?;
-            let code = fault.code.unwrap_or_default();
-            Told {
-                code: bare(code.value),
-                subcode: bare(code.subcode.and_then(|subcode| subcode.value)),
-                reason: fault.reason.unwrap_or_default().text.join("; "),
-            }
-        }
+        Version::V11 if older.code.is_empty() => newer,
+        Version::V12 if newer.code.is_empty() => older,
+        Version::V11 => older,
+        Version::V12 => newer,
+    })
+}
+
+fn of_11(text: &str) -> Result<Told, Trouble> {
+    let fault: Fault11 = read("the fault", text)?;
+    Ok(Told {
+        code: bare(fault.code),
+        subcode: String::new(),
+        reason: fault.reason.unwrap_or_default(),
+    })
+}
+
+fn of_12(text: &str) -> Result<Told, Trouble> {
+    let fault: Fault12 = read("the fault", text)?;
+    let code = fault.code.unwrap_or_default();
+    Ok(Told {
+        code: bare(code.value),
+        subcode: bare(code.subcode.and_then(|subcode| subcode.value)),
+        reason: fault.reason.unwrap_or_default().text.join("; "),
     })
 }
 
@@ -125,5 +133,12 @@ mod tests {
         assert_eq!(told.code, "Sender");
         assert_eq!(told.subcode, "FailedAuthentication");
         assert_eq!(told.reason, "who?; wer?");
+        // As the npm package `soap` writes it.
+        let mixed = xml.replace(SOAP12, SOAP11);
+        let told = fault(mixed.as_bytes(), Version::V11).unwrap();
+        assert_eq!(
+            (told.code.as_str(), told.reason.as_str()),
+            ("Sender", "who?; wer?")
+        );
     }
 }

@@ -5,6 +5,8 @@
 mod answers;
 mod bounds;
 mod conformance;
+mod large;
 mod parts;
 mod rig;
 mod security;
+mod zeep;
