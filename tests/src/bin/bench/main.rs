@@ -9,7 +9,7 @@
 //! bench --quick         a tenth of the size, one run each: does it work?
 //! bench only a,d        some
 //! bench --write         puts the table into docs/BENCHMARKS.md
-//! bench only g          adapters, under `deploy/test-services run`
+//! bench only g          adapters, under `deploy/test-services run`; `--adapters amqp,sftp` some
 //! bench --keep          leaves the generated files under target/bench for the next time
 //! ```
 

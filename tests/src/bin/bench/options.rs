@@ -14,6 +14,8 @@ pub(crate) struct Options {
     pub(crate) keep: bool,
     /// Letters of the benchmarks to run.
     only: Vec<char>,
+    /// Names of the adapters that (g) measures; empty: all.
+    adapters: Vec<String>,
 }
 
 impl Options {
@@ -27,6 +29,7 @@ impl Options {
             write: false,
             keep: false,
             only: BENCHMARKS.chars().collect(),
+            adapters: Vec::new(),
         };
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
@@ -35,6 +38,10 @@ impl Options {
                 "--write" => options.write = true,
                 "--keep" => options.keep = true,
                 "only" => options.only = letters(&arguments.next().unwrap_or_default())?,
+                "--adapters" => {
+                    let names = arguments.next().unwrap_or_default();
+                    options.adapters = names.split(',').map(ToOwned::to_owned).collect();
+                }
                 other => return Err(format!("unknown argument `{other}`, {EXPECTED}")),
             }
         }
@@ -44,6 +51,11 @@ impl Options {
     /// Whether a benchmark is to be run.
     pub(crate) fn wants(&self, letter: char) -> bool {
         self.only.contains(&letter)
+    }
+
+    /// Whether (g) is to measure an adapter.
+    pub(crate) fn wants_adapter(&self, name: &str) -> bool {
+        self.adapters.is_empty() || self.adapters.iter().any(|wanted| wanted == name)
     }
 
     /// Runs of each benchmark, of which the median counts.
@@ -57,8 +69,8 @@ impl Options {
     }
 }
 
-const EXPECTED: &str =
-    "expected `--quick`, `--write`, `--keep` or `only` with letters: `only a,b,d`";
+const EXPECTED: &str = "expected `--quick`, `--write`, `--keep`, `only` with letters: `only a,b,d`, or `--adapters` with \
+     names: `--adapters amqp,file`";
 
 fn letters(list: &str) -> Result<Vec<char>, String> {
     let letter = |word: &str| match word.trim().chars().collect::<Vec<_>>()[..] {

@@ -24,6 +24,8 @@ const WINDOW: usize = 256;
 const PREFETCH: u16 = 512;
 /// Messages that the bare client acknowledges with one frame.
 const ACKED_TOGETHER: u64 = 64;
+/// Longest wait until the broker has seen all answers.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// Both rows.
 pub(super) async fn run(table: &mut Table<'_>) -> Outcome<()> {
@@ -193,7 +195,7 @@ impl Broker {
     /// The bare client: takes so many messages and acknowledges them, several with one frame.
     async fn consume(&self, queue: &str, count: u64) -> Outcome<Duration> {
         let begun = Instant::now();
-        let (_connection, channel) = self.connect().await?;
+        let (connection, channel) = self.connect().await?;
         channel
             .basic_qos(PREFETCH, BasicQosOptions::default())
             .await?;
@@ -208,7 +210,9 @@ impl Broker {
                 delivery.ack(BasicAckOptions { multiple: true }).await?;
             }
         }
-        Ok(begun.elapsed())
+        let took = begun.elapsed();
+        connection.close(200, "OK".into()).await?;
+        Ok(took)
     }
 }
 
@@ -220,15 +224,30 @@ async fn confirmed(confirm: lapin::PublisherConfirm) -> Outcome<()> {
 }
 
 impl Queue {
-    /// Deletes the queue, which must hold so many messages.
+    /// Deletes the queue, which must hold so many messages. Answers of who has just left may still be
+    /// on their way to it.
     pub(super) async fn ends_with(self, expected: u64) -> Outcome<()> {
-        let options = QueueDeleteOptions::default();
-        let deleted = self
-            .channel
-            .queue_delete(self.name.as_str().into(), options);
-        match u64::from(deleted.await?) {
-            count if count == expected => Ok(()),
-            count => Err(format!("{count} messages are in the queue, not {expected}").into()),
+        let begun = Instant::now();
+        let name = self.name.as_str();
+        loop {
+            let options = QueueDeclareOptions {
+                passive: true,
+                ..QueueDeclareOptions::default()
+            };
+            let arguments = FieldTable::default();
+            let asked = self.channel.queue_declare(name.into(), options, arguments);
+            let queue = asked.await?;
+            let (ready, readers) = (u64::from(queue.message_count()), queue.consumer_count());
+            if ready == expected && readers == 0 {
+                break;
+            }
+            if begun.elapsed() > SETTLING {
+                return Err(format!("{ready} messages are in the queue, not {expected}").into());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let options = QueueDeleteOptions::default();
+        self.channel.queue_delete(name.into(), options).await?;
+        Ok(())
     }
 }

@@ -12,6 +12,10 @@ use crate::hub::{self, Watch};
 use crate::load::Load;
 use crate::messages::CONNECTIONS;
 
+/// Pause before a hub is stopped that has accepted all: an answer that is written as it stops may not
+/// reach the server, which then offers the message again.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
+
 /// A part of a configuration, and the files that it names secrets by.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Setup {
@@ -51,6 +55,7 @@ pub(super) async fn takes_in(disk: &Path, setup: &Setup, expected: u64) -> Outco
     let watch = Watch::open(&config)?;
     watch.accepted(expected).await?;
     let took = begun.elapsed();
+    tokio::time::sleep(LAST_ANSWERS).await;
     hub.stop().await;
     has_accepted(&watch, expected).map(|()| took)
 }
@@ -72,6 +77,7 @@ pub(super) async fn takes_pushed(
     let begun = push(&hub).await?;
     watch.accepted(expected).await?;
     let took = begun.elapsed();
+    tokio::time::sleep(LAST_ANSWERS).await;
     hub.stop().await;
     has_accepted(&watch, expected).map(|()| took)
 }

@@ -19,8 +19,8 @@ use super::servers::{Place, message, message_bytes, unique, variables};
 use crate::Outcome;
 
 /// Mails of a run that come in, and that go out.
-const MAILS_IN: u64 = 1_000;
-const MAILS_OUT: u64 = 300;
+const MAILS_IN: u64 = 500;
+const MAILS_OUT: u64 = 200;
 /// Mails that the hub has under way at once.
 const WINDOW: usize = 16;
 /// Connections that mails are sent over.

@@ -7,6 +7,7 @@
 //! the same window and as many connections as the hub has.
 
 mod amqp;
+mod amqp10;
 mod compare;
 mod file;
 mod http;
@@ -38,18 +39,19 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// # Errors
 /// The disk refuses.
 pub(crate) async fn run(options: &Options, corpus: &Corpus, report: &mut Report) -> Outcome<()> {
-    report.note(ABOUT.to_owned());
+    progress(ABOUT);
     let mut table = Table::new(options, corpus.folder(), report);
     macro_rules! measure {
         ($($adapter:ident),*) => {$(
-            let measured = alone($adapter::run(&mut table)).await;
-            if let Err(problem) = measured {
-                let name = stringify!($adapter);
+            let name = stringify!($adapter);
+            if options.wants_adapter(name)
+                && let Err(problem) = alone($adapter::run(&mut table)).await
+            {
                 table.note(format!("(g) {name}: not measured to its end: {problem}"));
             }
         )*};
     }
-    measure!(amqp, sftp, mail, sms, mqtt, http, file);
+    measure!(amqp, amqp10, sftp, mail, sms, mqtt, http, file);
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use super::servers::{Place, message, message_bytes, unique, variables};
 use crate::Outcome;
 
 /// Sessions that the broker keeps, each a source of the hub.
-const SESSIONS: u64 = 10;
+const SESSIONS: u64 = 20;
 /// Messages that wait for each of them.
 const WAITING: u64 = 1_000;
 /// Messages that go out.
@@ -38,7 +38,7 @@ pub(super) async fn run(table: &mut Table<'_>) -> Outcome<()> {
     let (disk, waiting) = (table.disk(), table.messages(WAITING));
     let all = SESSIONS * waiting;
     let way = Way {
-        what: "mqtt in: 10 kept sessions, QoS 1, 1 KB, window 64",
+        what: "mqtt in: 20 kept sessions, QoS 1, 1 KB, window 64",
         bare: "rumqttc alone",
         size: Size::Messages(all),
     };
