@@ -8,6 +8,7 @@ pub mod http_load;
 pub mod hub_process;
 pub mod observe;
 pub mod oracle;
+pub mod post_office;
 pub mod proxy;
 pub mod rabbit;
 pub mod random;

@@ -130,6 +130,18 @@ impl Queues {
         }
     }
 
+    /// Takes the next of what a hub has sent, if there is one.
+    ///
+    /// # Panics
+    /// The broker is gone.
+    pub async fn take(&self) -> Option<Vec<u8>> {
+        let (_connection, channel) = self.channel().await.expect("the broker is there");
+        let options = BasicGetOptions { no_ack: true };
+        let got = channel.basic_get(self.outbound.as_str().into(), options);
+        let got = got.await.expect("can be read")?;
+        Some(got.delivery.data)
+    }
+
     /// All that a hub has sent, as receipts of the sink of this name.
     ///
     /// # Panics

@@ -3,48 +3,19 @@
 
 use std::time::Duration;
 
-use lettre::message::header::ContentType;
-use lettre::message::{Attachment, MultiPart, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use mail_parser::{MessageParser, MimeHeaders};
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::hub_process::HubProcess;
 use meterhub_tests::observe;
-use meterhub_tests::services::service;
+use meterhub_tests::post_office::PostOffice;
 use meterhub_tests::wait::until_true;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The workbook's orders that can be understood; one of them is changed further down.
 const TOLD: [&str; 4] = ["8001", "8001", "8002", "8007"];
 
-/// A server of `deploy/test-services`.
-struct Place {
-    host: String,
-    port: u16,
-    password: String,
-}
-
-/// `None`, said aloud, without a server.
-fn place(variable: &str) -> Option<Place> {
-    let url = service(variable)?;
-    let (_, rest) = url.split_once("://").expect("is a URL");
-    let (login, address) = rest.split_once('@').expect("has a login");
-    let (_, password) = login.split_once(':').expect("has a password");
-    let (host, port) = address.split_once(':').expect("has a port");
-    Some(Place {
-        host: host.to_owned(),
-        port: port.parse().expect("is a port"),
-        password: password.to_owned(),
-    })
-}
-
 struct Scene {
-    smtp: Place,
-    imap: Place,
-    authority: String,
-    maildirs: String,
+    office: PostOffice,
     /// The hub's own mailbox.
     hub: String,
     contractor: String,
@@ -54,10 +25,7 @@ impl Scene {
     fn new() -> Option<Self> {
         let name = |who: &str| format!("{who}{}", std::process::id());
         Some(Self {
-            smtp: place("SMTP_URL")?,
-            imap: place("IMAPS_URL")?,
-            authority: service("TLS_CA")?,
-            maildirs: service("MAILDIRS")?,
+            office: PostOffice::found()?,
             hub: name("hub"),
             contractor: name("contractor"),
         })
@@ -65,13 +33,11 @@ impl Scene {
 
     fn configuration(&self) -> String {
         let Self {
-            smtp,
-            imap,
-            authority,
+            office,
             hub,
             contractor,
-            ..
         } = self;
+        let (mailbox, sender) = (office.mailbox(hub), office.sender());
         format!(
             r#"
 [enterprise.north]
@@ -82,10 +48,7 @@ enterprise = "north"
 poll_milliseconds = 1000
 include = ["*.xlsx"]
 allow_from = ["*@utility.example"]
-server.address = "{}:{}"
-server.security = "tls"
-server.ca_certificates = "{authority}"
-server.login = {{ user = "{hub}", password = "file:mail-password" }}
+{mailbox}
 [inbound.orders]
 from = "orders"
 format = "xlsx"
@@ -103,55 +66,16 @@ from = "Nord <{hub}@nord.example>"
 to = ["{contractor}@contractor.example"]
 subject = "Order {{subject}}"
 text = "From {{source_name}}"
-server.address = "{}:{}"
-server.ca_certificates = "{authority}"
-server.login = {{ user = "hub", password = "file:mail-password" }}
-"#,
-            imap.host, imap.port, smtp.host, smtp.port
+{sender}
+"#
         )
     }
 
     /// The utility mails a workbook to the hub.
     async fn mail(&self, from: &str, workbook: Vec<u8>) {
-        let kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-        let kind = ContentType::parse(kind).expect("is a media type");
-        let mail = Message::builder()
-            .from(from.parse().expect("is an address"))
-            .to(format!("{}@nord.example", self.hub)
-                .parse()
-                .expect("is an address"))
-            .subject("Aufträge")
-            .message_id(None)
-            .multipart(
-                MultiPart::mixed()
-                    .singlepart(SinglePart::plain("The orders of week 14.".to_owned()))
-                    .singlepart(
-                        Attachment::new("Aufträge 14.xlsx".to_owned()).body(workbook, kind),
-                    ),
-            )
-            .expect("is a mail");
-        let authority = std::fs::read(&self.authority).expect("is there");
-        let tls = TlsParameters::builder(self.smtp.host.clone())
-            .add_root_certificate(Certificate::from_pem(&authority).expect("is a certificate"))
-            .build()
-            .expect("can be used");
-        let login = Credentials::new("hub".to_owned(), self.smtp.password.clone());
-        let server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.smtp.host)
-            .port(self.smtp.port)
-            .tls(Tls::Required(tls))
-            .credentials(login)
-            .build();
-        server.send(mail).await.expect("is taken");
-    }
-
-    /// The mails of a mailbox's folder (Maildir++).
-    fn mails(&self, user: &str, folder: &str) -> Vec<Vec<u8>> {
-        let root = format!("{}/{user}/{folder}", self.maildirs);
-        let entries = ["new", "cur"].map(|sub| std::fs::read_dir(format!("{root}/{sub}")));
-        let files = entries.into_iter().flatten().flatten();
-        files
-            .map(|entry| std::fs::read(entry.expect("can be read").path()).expect("can be read"))
-            .collect()
+        let to = format!("{}@nord.example", self.hub);
+        let name = "Aufträge 14.xlsx";
+        self.office.mail(from, &to, name, workbook).await;
     }
 }
 
@@ -167,8 +91,7 @@ async fn a_workbook_that_is_mailed_becomes_work_orders_that_are_mailed() {
     config
         .write_mapping("orders", &mapping)
         .expect("the disk works");
-    let password = config.dir().join("mail-password");
-    std::fs::write(password, &scene.imap.password).expect("the disk works");
+    scene.office.write_password(&config);
     config
         .write(&scene.configuration())
         .expect("the disk works");
@@ -180,9 +103,9 @@ async fn a_workbook_that_is_mailed_becomes_work_orders_that_are_mailed() {
     scene
         .mail("Utility <orders@utility.example>", fixture("input.xlsx"))
         .await;
-    let arrived = || async { scene.mails(&scene.contractor, "").len() >= TOLD.len() };
+    let arrived = || async { scene.office.mails(&scene.contractor, "").len() >= TOLD.len() };
     until_true("orders to be mailed", PATIENCE, arrived).await;
-    let moved = || async { scene.mails(&scene.hub, "").is_empty() };
+    let moved = || async { scene.office.mails(&scene.hub, "").is_empty() };
     until_true("mails to be moved", PATIENCE, moved).await;
 
     let store = observe::open(&config.dir().join("data"))
@@ -200,10 +123,14 @@ async fn a_workbook_that_is_mailed_becomes_work_orders_that_are_mailed() {
         "the stranger's mail is no message\n{log}"
     );
     assert!(messages[0].identity.ends_with("#2"), "{messages:?}");
-    assert_eq!(scene.mails(&scene.hub, ".Done").len(), 1);
-    assert_eq!(scene.mails(&scene.hub, ".Refused").len(), 2, "with a note");
+    assert_eq!(scene.office.mails(&scene.hub, ".Done").len(), 1);
+    assert_eq!(
+        scene.office.mails(&scene.hub, ".Refused").len(),
+        2,
+        "with a note"
+    );
 
-    let mails = scene.mails(&scene.contractor, "");
+    let mails = scene.office.mails(&scene.contractor, "");
     let mut told: Vec<String> = Vec::new();
     let mut ids = std::collections::BTreeSet::new();
     for mail in &mails {
@@ -236,7 +163,7 @@ async fn a_workbook_that_is_mailed_becomes_work_orders_that_are_mailed() {
     told.sort();
     assert_eq!(told, TOLD);
     assert!(
-        !log.contains(&scene.imap.password),
+        !log.contains(scene.office.password()),
         "no password in the log"
     );
 }

@@ -182,10 +182,10 @@ pub struct Inexpressible {
 /// encoded in parts, at different times, by different encoders of the same mapping.
 pub trait Encode: Send + Sync {
     /// Media type of a document, `application/xml` say.
-    fn media_type(&self) -> &'static str;
+    fn media_type(&self) -> &str;
 
     /// Usual file extension, without the dot.
-    fn extension(&self) -> &'static str;
+    fn extension(&self) -> &str;
 
     /// Kinds of records this encoder can write.
     fn writes(&self) -> &'static [RecordKind];

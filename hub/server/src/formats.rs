@@ -10,6 +10,7 @@ use hub_model::mapping::{Answer, Decode, Encode};
 use mapping_cim::{CimAnswer, CimEncoder, CimNamespace};
 use mapping_idoc::{IdocDecoder, IdocEncoder, IdocMapping};
 use mapping_tabular::{Mapping, MappingError};
+use mapping_template::{TemplateEncoder, TemplateError, TemplateFile};
 use sha2::{Digest, Sha256};
 
 /// The version of the hub, and so of its decoders.
@@ -34,6 +35,9 @@ pub fn formats() -> Formats {
         .tells("json", mapping_json::JsonAnswer)
         .reads_table("csv", mapping_csv::CsvDecoder::new)
         .writes_table("csv", mapping_csv::CsvEncoder::new)
+        .writes_with_mapping("template", |setup| {
+            Ok(TemplateEncoder::new(setup.load_template()?))
+        })
         .reads_table("xlsx", mapping_xlsx::XlsxDecoder::new)
 }
 
@@ -88,6 +92,11 @@ impl<'a> Setup<'a> {
         Ok(Arc::new(Mapping::load(text)?))
     }
 
+    fn load_template(&self) -> Result<TemplateFile, FormatError> {
+        let text = self.mapping.ok_or(FormatError::NoMapping)?;
+        Ok(TemplateFile::load(text, &self.zone)?)
+    }
+
     fn load_idoc(&self) -> Result<IdocMapping, FormatError> {
         let text = self.mapping.ok_or(FormatError::NoMapping)?;
         Ok(IdocMapping::load(text, &[])?)
@@ -113,6 +122,16 @@ pub enum FormatError {
     /// The mapping file only says how messages are read.
     #[error("the mapping file does not say how records are written: no message has a `write`")]
     NothingWritten,
+}
+
+impl From<TemplateError> for FormatError {
+    fn from(error: TemplateError) -> Self {
+        Self::Mapping {
+            line: error.line,
+            column: error.column,
+            reason: error.reason,
+        }
+    }
 }
 
 impl From<MappingError> for FormatError {
@@ -256,7 +275,9 @@ impl Formats {
         name: &'static str,
         make: impl Fn(Arc<Mapping>, Zone) -> D + Send + Sync + 'static,
     ) -> Self {
-        self.reads_with_mapping(name, move |setup| Ok(make(setup.load()?, setup.zone.clone())))
+        self.reads_with_mapping(name, move |setup| {
+            Ok(make(setup.load()?, setup.zone.clone()))
+        })
     }
 
     /// Adds a format that is written by a mapping file for tables.
@@ -266,6 +287,8 @@ impl Formats {
         name: &'static str,
         make: impl Fn(Arc<Mapping>, Zone) -> E + Send + Sync + 'static,
     ) -> Self {
-        self.writes_with_mapping(name, move |setup| Ok(make(setup.load()?, setup.zone.clone())))
+        self.writes_with_mapping(name, move |setup| {
+            Ok(make(setup.load()?, setup.zone.clone()))
+        })
     }
 }

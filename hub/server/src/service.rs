@@ -230,9 +230,8 @@ impl Service {
 /// moment is asked to wait, and not told that there is no such source. Without an inbound route a
 /// source is never run.
 fn expect_sources(config: &Config, shared: &Shared) {
-    let is_run = |entry: &&SourceEntry| {
-        entry.adapter.has_door() && config.inbound_of(&entry.name).is_some()
-    };
+    let is_run =
+        |entry: &&SourceEntry| entry.adapter.has_door() && config.inbound_of(&entry.name).is_some();
     let names = config
         .sources
         .values()

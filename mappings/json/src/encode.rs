@@ -75,6 +75,37 @@ fn lines(record: &Record, out: &mut Vec<u8>) -> Result<(), Inexpressible> {
     }
 }
 
+/// A record as JSON values: one, or of a block of readings one for each.
+///
+/// # Errors
+/// JSON cannot say it.
+pub fn values(record: &Record) -> Result<Vec<serde_json::Value>, Inexpressible> {
+    match record {
+        Record::Readings(block) => {
+            let readings = block.readings.iter();
+            let value = |reading| value("reading", &to_wire::reading(block, reading));
+            readings.map(value).collect()
+        }
+        Record::WorkOrder(order) => one(value("work_order", &to_wire::work_order(order))),
+        Record::EndDevice(device) => one(value("end_device", &to_wire::end_device(device))),
+        Record::UsagePoint(point) => one(value("usage_point", &to_wire::usage_point(point))),
+        Record::EndDeviceEvent(event) => {
+            one(value("end_device_event", &to_wire::end_device_event(event)))
+        }
+    }
+}
+
+fn one<T, E>(value: Result<T, E>) -> Result<Vec<T>, E> {
+    value.map(|value| vec![value])
+}
+
+fn value(field: &'static str, wire: &impl Serialize) -> Result<serde_json::Value, Inexpressible> {
+    serde_json::to_value(wire).map_err(|error| Inexpressible {
+        field,
+        reason: error.to_string(),
+    })
+}
+
 /// The only thing JSON cannot say is an instant outside the calendar.
 fn line(
     field: &'static str,

@@ -26,6 +26,6 @@ mod wire;
 
 pub use answer::JsonAnswer;
 pub use decode::JsonDecoder;
-pub use encode::JsonEncoder;
+pub use encode::{JsonEncoder, values};
 pub use schema::record_schema;
 pub use segment::MAX_LINE_BYTES;

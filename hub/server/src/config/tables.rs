@@ -158,7 +158,7 @@ pub(crate) struct OutboundTable {
     /// The format of the documents.
     #[schemars(with = "String", example = &"csv")]
     pub(crate) format: Word,
-    /// For `csv`: the mapping file `mappings/<name>.toml`.
+    /// For `csv`, `idoc` and `template`: the mapping file `mappings/<name>.toml`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(crate) mapping: Option<Word>,
