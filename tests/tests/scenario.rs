@@ -53,7 +53,41 @@ struct Partners {
     office: PostOffice,
     mailbox: String,
     smsc: String,
-    sap: String,
+    sap: Sap,
+}
+
+/// mock-sap, with its login taken out of its URL.
+struct Sap {
+    url: String,
+    user: String,
+    password: String,
+}
+
+impl Sap {
+    fn found() -> Option<Self> {
+        let url = service("SAP_URL")?;
+        let (scheme, rest) = url.split_once("://").expect("is a URL");
+        let (login, address) = rest.split_once('@').expect("has a login");
+        let (user, password) = login.split_once(':').expect("has a password");
+        Some(Self {
+            url: format!("{scheme}://{}", address.trim_end_matches('/')),
+            user: user.to_owned(),
+            password: password.to_owned(),
+        })
+    }
+
+    /// What was posted to it and taken.
+    async fn taken(&self) -> Vec<Value> {
+        let asked = reqwest::Client::new()
+            .get(format!("{}/_mock/requests?verbose=1&limit=2000", self.url))
+            .basic_auth(&self.user, Some(&self.password))
+            .send();
+        let answer = asked.await.expect("it answers").json().await;
+        let log: Value = answer.expect("is JSON");
+        let is_taken = |request: &&Value| request["method"] == "POST" && request["status"] == 201;
+        let requests = log["results"].as_array().expect("a list").iter();
+        requests.filter(is_taken).cloned().collect()
+    }
 }
 
 impl Partners {
@@ -65,7 +99,7 @@ impl Partners {
             office: PostOffice::found()?,
             mailbox: format!("results{}", std::process::id()),
             smsc: service("SMSC_CONTROL_URL")?,
-            sap: service("SAP_URL")?,
+            sap: Sap::found()?,
         })
     }
 
@@ -86,6 +120,8 @@ impl Partners {
         self.office.write_password(config);
         let secret = service("SMPP_PASSWORD").expect("stands beside the address");
         std::fs::write(config.dir().join("smpp-password"), secret).expect("the disk works");
+        let sap = config.dir().join("sap-password");
+        std::fs::write(sap, &self.sap.password).expect("the disk works");
         self.sftp.make_known(&config.dir(), self.sftp.address);
         config.write(&self.configuration()).expect("the disk works");
     }
@@ -177,9 +213,12 @@ to = ["sap"]
 [sink.sap]
 enterprise = "north"
 [sink.sap.sap_idoc]
+path = "/sap/bc/idoc"
 client = "100"
-server = {{ url = "{sap}" }}
-"#
+csrf = true
+server = {{ url = "{}", auth = {{ basic = {{ user = "{}", password = "file:sap-password" }} }} }}
+"#,
+            sap.url, sap.user
         )
     }
 
@@ -220,15 +259,12 @@ server = {{ url = "{sap}" }}
 
     /// The confirmation IDocs that SAP has of an order.
     async fn confirmations(&self, number: &str) -> Vec<Value> {
-        let answer = reqwest::get(format!("{}/_mock/idocs", self.sap)).await;
-        let idocs: Value = answer.expect("it answers").json().await.expect("is JSON");
-        let of_order = |idoc: &&Value| {
-            let text = idoc.to_string();
-            text.contains("ZSRVCONF") && text.contains(number)
-        };
-        let idocs = idocs.as_array().or_else(|| idocs["idocs"].as_array());
-        let idocs = idocs.expect("a list").iter();
-        idocs.filter(of_order).cloned().collect()
+        let mut taken = self.sap.taken().await;
+        taken.retain(|request| {
+            let body = request["body"].as_str().unwrap_or_default();
+            body.contains("<MESTYP>ZSRVCONF</MESTYP>") && body.contains(number)
+        });
+        taken
     }
 }
 
@@ -298,7 +334,11 @@ async fn a_work_order_goes_its_whole_way() {
     let receipt = || async { shown(&config, "receipts").is_some() };
     until_true("the receipt to come back", PATIENCE, receipt).await;
 
-    let whole = || async { thread(&config).len() >= 7 };
+    let whole = || async {
+        thread(&config)
+            .iter()
+            .any(|what| what == "delivered to sink `sap`")
+    };
     until_true("the whole thread", PATIENCE, whole).await;
     hub.stop().await;
     let found = thread(&config).join("\n");

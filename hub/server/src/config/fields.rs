@@ -129,6 +129,8 @@ fn work_order(order: &WorkOrder) -> Fields {
         ),
         ("window_end", time(order.window.map(|window| window.end))),
         ("performed", time(order.performed)),
+        ("customer_name", text(order.customer_name.as_deref())),
+        ("customer_phone", text(order.customer_phone.as_deref())),
         ("comment", text(order.comment.as_deref())),
         ("deviation", text(order.deviation.as_deref())),
         ("attributes", map(&order.attributes)),
