@@ -15,10 +15,18 @@ pub fn service(variable: &str) -> Option<String> {
         return Some(value);
     }
     let hint = "start the servers: eval \"$(deploy/test-services env)\"";
-    let required = std::env::var_os("METERHUB_REQUIRE_SERVICES").is_some();
-    assert!(!required, "{variable} is not set; {hint}");
-    eprintln!("SKIPPED: {variable} is not set; {hint}");
+    skip(&format!("{variable} is not set; {hint}"));
     None
+}
+
+/// Says aloud that a test, or a part of it, has nothing to test against.
+///
+/// # Panics
+/// `METERHUB_REQUIRE_SERVICES` is set: nothing may be skipped then.
+pub fn skip(why: &str) {
+    let required = std::env::var_os("METERHUB_REQUIRE_SERVICES").is_some();
+    assert!(!required, "{why}");
+    eprintln!("SKIPPED: {why}");
 }
 
 /// Crashes a service: SIGKILL.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use meterhub_tests::services::service;
+use meterhub_tests::services::{service, skip};
 
 use crate::rig::Broker;
 
@@ -45,11 +45,11 @@ pub(crate) async fn tool(broker: &Broker, tool: &str, arguments: &[&str]) -> Opt
         }
         Ok(output) => {
             let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-            eprintln!("SKIPPED: {tool} {arguments:?}: {errors}");
+            skip(&format!("{tool}: {errors}"));
             None
         }
         Err(error) => {
-            eprintln!("SKIPPED: {tool}: {error}");
+            skip(&format!("{tool}: {error}"));
             None
         }
     }
