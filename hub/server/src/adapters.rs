@@ -24,4 +24,6 @@ pub fn adapters() -> AdapterRegistry {
         .sink::<adapter_sftp::SftpSinkConfig>()
         .source::<adapter_sms::SmsSourceConfig>()
         .sink::<adapter_sms::SmsSinkConfig>()
+        .source::<adapter_sms::SmsHttpSourceConfig>()
+        .sink::<adapter_sms::SmsHttpSinkConfig>()
 }

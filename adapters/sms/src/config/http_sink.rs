@@ -44,7 +44,7 @@ use crate::rules::OptOut;
 /// it call back with `{message_id}`.
 ///
 /// A text whose answer is lost is sent again, as nobody knows whether the gateway has it; one that
-/// knows `message_id` from before can tell. Such a text is counted, and paid for, once.
+/// knows `message_id` from before can tell. Only what was answered is counted.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmsHttpSinkConfig {
@@ -383,18 +383,16 @@ method = "GET"
 secrets = { password = "env:KANNEL_PASSWORD", token = "env:CALLBACK_TOKEN" }
 answers = [{ statuses = [202], body = "^3: Queued", means = "accepted" }]
 price = { per_part = "0.045", currency = "EUR" }
-
-[query]
-username = "nordkraft"
-password = "{password}"
-from = "{from}"
-to = "{to}"
-text = "{text}"
-charset = "UTF-8"
-coding = "{coding}"
-validity = "{valid_minutes}"
-dlr-mask = "31"
-dlr-url = "https://hub.example/api/v1/callbacks/kannel?token={token}&id={message_id}&type=%d"
+query.username = "nordkraft"
+query.password = "{password}"
+query.from = "{from}"
+query.to = "{to}"
+query.text = "{text}"
+query.charset = "UTF-8"
+query.coding = "{coding}"
+query.validity = "{valid_minutes}"
+query.dlr-mask = "31"
+query.dlr-url = "https://hub.example/api/v1/callbacks/kannel?token={token}&id={message_id}&type=%d"
 "#
     }
 

@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use encoding_rs::Encoding;
-use hub_core::{Body, Clock, IncomingMessage};
-use hub_web::{Accepted, Handler, PostedBody, Problem, Taken};
+use hub_core::{Body, Clock, DeliveryReport, IncomingMessage};
+use hub_web::{Handler, PostedBody, Problem, Reply, Taken};
 use serde_json::Value;
 
 use super::answer::text;
@@ -98,7 +98,7 @@ impl Fields {
     }
 
     fn short(&self, name: &str) -> Option<String> {
-        let value = self.get(name)?;
+        let value = self.get(name).filter(|value| !value.is_empty())?;
         Some(value.chars().take(LONGEST_VALUE).collect())
     }
 
@@ -123,21 +123,8 @@ impl Handler for Callbacks {
         let fields = Fields::read(head, &body, self.charset)?;
         let incoming = self.incoming(&fields)?;
         self.keep_wish(&incoming).await?;
-        let reports = match &incoming.tells {
-            Tells::Receipt(receipt) => {
-                let id = receipt.message_id.as_deref().unwrap_or_default();
-                vec![receipt.report(reference(&self.gateway, id))]
-            }
-            Tells::Text { .. } | Tells::Nothing => Vec::new(),
-        };
-        let (business_key, fingerprint) = match incoming.identity {
-            Identity::Key(key) => (key, None),
-            Identity::Fingerprint(fingerprint) => {
-                let mut unsettled = lock(&self.unsettled);
-                let key = unsettled.key(&fingerprint, self.clock.now());
-                (key, Some(fingerprint))
-            }
-        };
+        let reports = self.reports(&incoming.tells);
+        let (business_key, fingerprint) = self.key(incoming.identity);
         let message = IncomingMessage {
             name: incoming.name,
             media_type: Some("application/json".to_owned()),
@@ -146,18 +133,8 @@ impl Handler for Callbacks {
             reports,
             ..IncomingMessage::default()
         };
-        let (answer, path) = (self.answer.clone(), head.uri.path().to_owned());
-        let unsettled = self.unsettled.clone();
-        let reply = move |outcome: Result<Accepted, Problem>| match outcome {
-            Ok(_) => {
-                if let Some(fingerprint) = fingerprint {
-                    lock(&unsettled).settled(&fingerprint);
-                }
-                yes(answer)
-            }
-            Err(problem) => problem.response(&path),
-        };
-        Ok(Taken::Message(Box::new(message), Box::new(reply)))
+        let reply = self.reply(head.uri.path().to_owned(), fingerprint);
+        Ok(Taken::Message(Box::new(message), reply))
     }
 }
 
@@ -173,6 +150,38 @@ fn yes(answer: String) -> Response {
 }
 
 impl Callbacks {
+    fn reports(&self, tells: &Tells) -> Vec<DeliveryReport> {
+        let Tells::Receipt(receipt) = tells else {
+            return Vec::new();
+        };
+        let id = receipt.message_id.as_deref().unwrap_or_default();
+        vec![receipt.report(reference(&self.gateway, id))]
+    }
+
+    /// The key of a message, and what is to be forgotten once it is accepted.
+    fn key(&self, identity: Identity) -> (String, Option<String>) {
+        match identity {
+            Identity::Key(key) => (key, None),
+            Identity::Fingerprint(fingerprint) => {
+                let key = lock(&self.unsettled).key(&fingerprint, self.clock.now());
+                (key, Some(fingerprint))
+            }
+        }
+    }
+
+    fn reply(&self, path: String, fingerprint: Option<String>) -> Reply {
+        let (answer, unsettled) = (self.answer.clone(), self.unsettled.clone());
+        Box::new(move |outcome| match outcome {
+            Ok(_) => {
+                if let Some(fingerprint) = fingerprint {
+                    lock(&unsettled).settled(&fingerprint);
+                }
+                yes(answer)
+            }
+            Err(problem) => problem.response(&path),
+        })
+    }
+
     /// A receipt if it has a state, a text if it has one.
     fn incoming(&self, fields: &Fields) -> Result<Incoming, Problem> {
         if let Some(names) = &self.receipt

@@ -16,31 +16,12 @@ use meterhub_tests::services::service;
 use meterhub_tests::wait::{PATIENCE, until_true};
 use serde_json::Value;
 
+use crate::rig::Centre;
+
 const TEXTS: usize = 120;
 /// The hub is killed when so many were accepted.
 const KILLED_AT: usize = 40;
 const DRAIN: Duration = Duration::from_secs(120);
-
-/// The simulator's control URL.
-struct Centre(String);
-
-impl Centre {
-    async fn get(&self, path: &str) -> Value {
-        let answer = reqwest::get(format!("{}/{path}", self.0)).await;
-        let answer = answer.expect("the simulator answers").json().await;
-        answer.expect("it answers JSON")
-    }
-
-    async fn messages(&self) -> Vec<Value> {
-        let messages = self.get("messages").await;
-        messages.as_array().expect("a list").clone()
-    }
-
-    async fn forget(&self) {
-        let delete = reqwest::Client::new().delete(format!("{}/messages", self.0));
-        delete.send().await.expect("the simulator answers");
-    }
-}
 
 fn configuration() -> Option<String> {
     let (server, system_id) = (service("SMPP_ADDR")?, service("SMPP_SYSTEM_ID")?);
@@ -115,15 +96,9 @@ fn write_texts(folder: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_go_out_and_receipts_come_in_though_the_hub_is_killed() {
-    let (Some(configuration), Some(control)) = (configuration(), service("SMSC_CONTROL_URL"))
-    else {
+    let (Some(configuration), Some(centre)) = (configuration(), Centre::find().await) else {
         return;
     };
-    let centre = Centre(control);
-    centre
-        .get("control?rate=0&receipt_ms=20&delay_ms=0&fail_binds=0&mute=0")
-        .await;
-    centre.forget().await;
     let config = ConfigFolder::new().expect("the disk works");
     let password = service("SMPP_PASSWORD").expect("stands beside the address");
     std::fs::write(config.dir().join("smpp-password"), password).expect("the disk works");
