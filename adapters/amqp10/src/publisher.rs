@@ -1,0 +1,283 @@
+//! Sends messages and tells what the broker made of each: connects when needed, again after a
+//! failure, and never waits for longer than its time limit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use fe2o3_amqp::link::SendError;
+use fe2o3_amqp::types::definitions::{AmqpError, ErrorCondition};
+use fe2o3_amqp::types::messaging::{Outcome, Rejected};
+use hub_core::{Backoff, Meter};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::connection::{Connection, Endpoint};
+use crate::lane::{Lane, OnItsWay, Outgoing, Submitted};
+use crate::words::{self, Refused};
+
+/// Pauses between attempts to connect. Short ones: the hub's own back-off comes on top.
+const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+
+/// Most addresses with a link at once. Beyond, the one that was used longest ago is ended. Brokers
+/// allow 256 sessions or more on a connection.
+const MOST_LANES: usize = 64;
+
+/// Why a message was not sent.
+#[derive(Debug)]
+pub(crate) enum NotSent {
+    /// No connection, no link, or no outcome.
+    Unavailable(String),
+    /// The broker does not know the address.
+    UnknownAddress(String),
+    /// The broker had it and gave it back.
+    GivenBack(String),
+    /// The broker will never take it.
+    Refused(String),
+}
+
+/// Sends to one broker.
+pub(crate) struct Publisher {
+    endpoint: Endpoint,
+    /// Longest wait for the broker's outcome.
+    patience: Duration,
+    slots: Semaphore,
+    meter: Meter,
+    in_flight: AtomicU32,
+    /// How often a connection was tried. Who waited for an attempt does not start another.
+    attempts: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    wires: Option<Arc<Wires>>,
+    failures: u32,
+    not_before: Option<Instant>,
+    reason: String,
+}
+
+/// A connection with its links.
+struct Wires {
+    connection: Connection,
+    lanes: Mutex<Lanes>,
+}
+
+/// Links by address.
+#[derive(Default)]
+struct Lanes {
+    by_address: BTreeMap<String, Arc<Slot>>,
+    clock: u64,
+}
+
+/// The place of one link: whoever finds it empty fills it, and others wait for that.
+#[derive(Default)]
+struct Slot {
+    lane: Mutex<Option<Lane>>,
+    last_used: AtomicU64,
+}
+
+impl Publisher {
+    /// Connects when it first sends.
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        patience: Duration,
+        most_in_flight: usize,
+        meter: Meter,
+    ) -> Self {
+        Self {
+            endpoint,
+            patience,
+            slots: Semaphore::new(most_in_flight),
+            meter,
+            in_flight: AtomicU32::new(0),
+            attempts: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Returns once the broker has accepted the message.
+    ///
+    /// # Errors
+    /// The kind says what the broker made of it.
+    pub(crate) async fn send(&self, address: &str, message: Outgoing) -> Result<(), NotSent> {
+        let patience = self.patience;
+        let Ok(_slot) = timeout(patience, self.slots.acquire()).await else {
+            let reason = format!("no other message had an outcome within {patience:?}");
+            return Err(NotSent::Unavailable(reason));
+        };
+        let _shown = self.show();
+        let wires = self.wires().await.map_err(NotSent::Unavailable)?;
+        let sending = async {
+            // Held until the outcome is there: a link ends when nobody holds it.
+            let lane = wires.lane(address, patience).await?;
+            let on_its_way = submit(&lane, message).await?;
+            outcome(on_its_way.await)
+        };
+        match timeout(patience, sending).await {
+            Ok(Err(NotSent::Unavailable(reason))) => Err(NotSent::Unavailable(
+                wires.connection.reason_or(reason).await,
+            )),
+            Ok(told) => told,
+            Err(_) => {
+                wires.give_up(address).await;
+                let reason = format!("address `{address}`: no outcome within {patience:?}");
+                Err(NotSent::Unavailable(reason))
+            }
+        }
+    }
+
+    /// Counts a message as in flight until the guard is dropped.
+    fn show(&self) -> Shown<'_> {
+        let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        self.meter.set("meterhub_amqp10_in_flight", f64::from(now));
+        Shown(self)
+    }
+
+    /// The connection; a new one if there is none. One attempt at a time, and all who wait for it
+    /// share what came of it.
+    async fn wires(&self) -> Result<Arc<Wires>, String> {
+        let seen = self.attempts.load(Ordering::SeqCst);
+        let mut state = self.state.lock().await;
+        if let Some(wires) = &state.wires {
+            if wires.connection.is_open() {
+                return Ok(wires.clone());
+            }
+            state.wires = None;
+            self.meter.count("meterhub_amqp10_links_lost_total", 1);
+        }
+        if self.attempts.load(Ordering::SeqCst) != seen && state.failures > 0 {
+            return Err(state.reason.clone());
+        }
+        if let Some(not_before) = state.not_before {
+            sleep_until(not_before).await;
+        }
+        let opened = Connection::open(&self.endpoint).await;
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        match opened {
+            Ok(connection) => {
+                self.meter.count("meterhub_amqp10_connections_total", 1);
+                let wires = Arc::new(Wires {
+                    connection,
+                    lanes: Mutex::default(),
+                });
+                *state = State {
+                    wires: Some(wires.clone()),
+                    ..State::default()
+                };
+                Ok(wires)
+            }
+            Err(reason) => {
+                state.failures = state.failures.saturating_add(1);
+                let pause = RECONNECT.pause(state.failures, self.attempts.load(Ordering::SeqCst));
+                state.not_before = Some(Instant::now() + pause);
+                state.reason.clone_from(&reason);
+                Err(reason)
+            }
+        }
+    }
+}
+
+/// A message that is counted as in flight.
+struct Shown<'a>(&'a Publisher);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        let now = self.0.in_flight.fetch_sub(1, Ordering::Relaxed) - 1;
+        self.0
+            .meter
+            .set("meterhub_amqp10_in_flight", f64::from(now));
+    }
+}
+
+async fn submit(lane: &Lane, message: Outgoing) -> Result<OnItsWay, NotSent> {
+    match lane.submit(message).await {
+        Submitted::OnItsWay(on_its_way) => Ok(on_its_way),
+        Submitted::Refused(reason) => Err(NotSent::Refused(reason)),
+        Submitted::Ended(refused) => Err(refused.into()),
+    }
+}
+
+impl From<Refused> for NotSent {
+    fn from(Refused { reason, is_unknown }: Refused) -> Self {
+        match is_unknown {
+            true => Self::UnknownAddress(reason),
+            false => Self::Unavailable(reason),
+        }
+    }
+}
+
+impl Wires {
+    /// The link to an address; a new one if there is none.
+    async fn lane(&self, address: &str, patience: Duration) -> Result<Lane, NotSent> {
+        let slot = self.lanes.lock().await.slot(address);
+        let mut lane = slot.lane.lock().await;
+        if let Some(lane) = lane.as_ref().filter(|lane| lane.is_open()) {
+            return Ok(lane.clone());
+        }
+        match Lane::open(&self.connection, address, patience).await {
+            Ok(opened) => Ok(lane.insert(opened).clone()),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// Nobody waits for this link any more.
+    async fn give_up(&self, address: &str) {
+        self.lanes.lock().await.by_address.remove(address);
+    }
+}
+
+impl Lanes {
+    fn slot(&mut self, address: &str) -> Arc<Slot> {
+        self.clock += 1;
+        if !self.by_address.contains_key(address) && self.by_address.len() >= MOST_LANES {
+            self.end_oldest();
+        }
+        let slot = self.by_address.entry(address.to_owned()).or_default();
+        slot.last_used.store(self.clock, Ordering::Relaxed);
+        slot.clone()
+    }
+
+    /// What waits for its outcome on that link gets it: the link ends when the last one lets go.
+    fn end_oldest(&mut self) {
+        let used = |slot: &Arc<Slot>| slot.last_used.load(Ordering::Relaxed);
+        let oldest = self.by_address.iter().min_by_key(|(_, slot)| used(slot));
+        if let Some(address) = oldest.map(|(address, _)| address.clone()) {
+            self.by_address.remove(&address);
+        }
+    }
+}
+
+/// What an outcome means (part 3 of the standard, section 3.4).
+fn outcome(told: Result<Outcome, SendError>) -> Result<(), NotSent> {
+    match told {
+        Ok(Outcome::Accepted(_)) => Ok(()),
+        Ok(Outcome::Rejected(rejected)) => Err(rejection(&rejected)),
+        Ok(Outcome::Released(_)) => {
+            let reason = "the broker could not place the message (`released`)";
+            Err(NotSent::GivenBack(reason.to_owned()))
+        }
+        Ok(Outcome::Modified(modified)) => {
+            let elsewhere = match modified.undeliverable_here {
+                Some(true) => ", undeliverable here",
+                _ => "",
+            };
+            let reason = format!("the broker gave the message back (`modified`{elsewhere})");
+            Err(NotSent::GivenBack(reason))
+        }
+        Err(problem) => Err(words::sending(&problem).into()),
+    }
+}
+
+/// A queue that is full says so; that passes.
+fn rejection(rejected: &Rejected) -> NotSent {
+    let Some(error) = &rejected.error else {
+        return NotSent::Refused("the broker rejected the message, without a reason".to_owned());
+    };
+    let reason = words::error(error);
+    match error.condition {
+        ErrorCondition::AmqpError(AmqpError::ResourceLimitExceeded) => NotSent::GivenBack(reason),
+        _ => NotSent::Refused(reason),
+    }
+}
