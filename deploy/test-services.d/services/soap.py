@@ -84,9 +84,10 @@ class Store(ServiceBase):
 
 
 def service(protocol):
-    return WsgiApplication(
-        Application([Store], TNS, name="Store", in_protocol=protocol(validator="lxml"), out_protocol=protocol())
+    application = Application(
+        [Store], TNS, name="Store", in_protocol=protocol(validator="lxml"), out_protocol=protocol()
     )
+    return WsgiApplication(application, max_content_length=256 * 1024 * 1024)
 
 
 services = {"/soap11": service(Soap11), "/soap12": service(Soap12)}
