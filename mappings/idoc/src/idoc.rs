@@ -16,8 +16,8 @@ pub(crate) struct Idoc {
     text: String,
     /// Fields of segments that came with names.
     values: Vec<(u16, Span)>,
-    /// Positions of each defined segment, in document order.
-    positions: FxHashMap<u16, Vec<u32>>,
+    /// Positions of each defined segment, in document order, by definition.
+    positions: Vec<Vec<u32>>,
     /// Segments nobody defined, by name: told apart, not read.
     strangers: FxHashMap<String, u32>,
     /// Segments that are still open, outermost first.
@@ -63,6 +63,16 @@ pub(crate) enum Full {
 }
 
 impl Idoc {
+    /// Empties it for the next IDoc, which then needs no new memory.
+    pub(crate) fn clear(&mut self) {
+        self.nodes.clear();
+        self.text.clear();
+        self.values.clear();
+        self.positions.iter_mut().for_each(Vec::clear);
+        self.strangers.clear();
+        self.open.clear();
+    }
+
     /// Begins a segment below the innermost open one.
     pub(crate) fn begin(
         &mut self,
@@ -79,7 +89,11 @@ impl Idoc {
         let at = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let kind = match segment {
             Ok(known) => {
-                self.positions.entry(known).or_default().push(at);
+                let index = usize::from(known);
+                if index >= self.positions.len() {
+                    self.positions.resize(definitions.len(), Vec::new());
+                }
+                self.positions[index].push(at);
                 u32::from(known)
             }
             Err(name) => self.stranger(name, definitions.len()),
@@ -196,7 +210,8 @@ impl Idoc {
 
     /// Positions of a segment within a stretch of nodes.
     pub(crate) fn positions(&self, segment: u16, from: u32, to: u32) -> &[u32] {
-        let all = self.positions.get(&segment).map_or(&[][..], Vec::as_slice);
+        let all = self.positions.get(usize::from(segment));
+        let all = all.map_or(&[][..], Vec::as_slice);
         let begin = all.partition_point(|at| *at < from);
         let end = all.partition_point(|at| *at < to);
         &all[begin..end]

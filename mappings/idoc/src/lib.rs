@@ -19,7 +19,9 @@
 //! Control record `EDI_DC40` and data records `EDI_DD40` of SAP R/3 4.0 and later. Lengths count
 //! characters. Flat files in UTF-8, ISO 8859-1 or Windows-1252, as the mapping file says, with or
 //! without line ends, blanks at the ends of lines cut off or not; XML in what it declares. An IDoc
-//! is read whole or not at all: one that is damaged becomes a finding, and the next one is read.
+//! is read whole or not at all: one that is damaged becomes a finding, and the next one is read. What
+//! stands below what says nesting in XML, and `PSGNUM` in flat files; where that is not filled, the
+//! definitions say it. `HLEVEL` is written and not read: many tools fill it with anything.
 //! Limits: [`limits`].
 //!
 //! # What this crate leaves to others
@@ -45,7 +47,7 @@ mod window;
 mod xml;
 
 pub use decode::IdocDecoder;
-pub use definition::{FieldEntry, FieldKind, SegmentEntry, SegmentFile};
+pub use definition::{FieldEntry, FieldKind, SegmentEntry, SegmentFile, segment_schema};
 pub use encode::IdocEncoder;
 pub use file::{
     DocumentNumber, FileTable, Form, IdocFile, LineEnd, MessageTable, WriteTable, mapping_schema,

@@ -72,9 +72,9 @@ impl IdocDecoder {
 impl Decode for IdocDecoder {
     fn decode(&self, payload: &dyn Payload, out: &mut dyn Records) -> Result<(), Halt> {
         let mut cutter = Cutter::open(payload, self.context.charset)?;
-        let form = cutter.flat_form();
+        let mut session = Session::new(&self.context, cutter.flat_form());
         while let Some(cut) = cutter.next()? {
-            self.context.decode(&cut, form, out)?;
+            session.decode(&cut, out)?;
         }
         Ok(())
     }
@@ -136,8 +136,8 @@ impl Segments for Parts<'_> {
         Ok(Some(Segment {
             end,
             decode: Box::new(move |out| {
-                cuts.iter()
-                    .try_for_each(|cut| context.decode(cut, form, out))
+                let mut session = Session::new(&context, form);
+                cuts.iter().try_for_each(|cut| session.decode(cut, out))
             }),
         }))
     }
@@ -160,45 +160,72 @@ impl Parts<'_> {
     }
 }
 
-impl Context {
-    fn decode(&self, cut: &Cut, form: Option<FlatForm>, out: &mut dyn Records) -> Result<(), Halt> {
+/// What is kept from IDoc to IDoc, to spare memory and set-up: nothing of what they say.
+struct Session<'c> {
+    context: &'c Context,
+    form: Option<FlatForm>,
+    idoc: Idoc,
+    rows: Vec<RowDecoder<'c>>,
+}
+
+impl<'c> Session<'c> {
+    fn new(context: &'c Context, form: Option<FlatForm>) -> Self {
+        let rows = |(_, layout): &'c (Message, Layout)| RowDecoder::new(layout);
+        Self {
+            context,
+            form,
+            idoc: Idoc::default(),
+            rows: context.messages.iter().map(rows).collect(),
+        }
+    }
+
+    fn decode(&mut self, cut: &Cut, out: &mut dyn Records) -> Result<(), Halt> {
         let piece = match cut {
             Cut::Piece(piece) => piece,
             Cut::Finding(finding) => return out.finding(finding.clone()),
         };
-        let idoc = match form {
-            Some(form) => flat::read(piece, form, &self.definitions),
-            None => xml::read(piece, &self.definitions),
+        self.idoc.clear();
+        let definitions = &self.context.definitions;
+        let read = match self.form {
+            Some(form) => flat::read(piece, form, definitions, &mut self.idoc),
+            None => xml::read(piece, definitions, &mut self.idoc),
         };
-        match idoc {
-            Ok(idoc) => self.idoc(&idoc, piece, out),
+        match read {
+            Ok(()) => self.records(piece, out),
             Err(finding) => out.finding(finding),
         }
     }
 
-    fn idoc(&self, idoc: &Idoc, piece: &Piece, out: &mut dyn Records) -> Result<(), Halt> {
-        let (mut fits, mut rows) = (false, 0);
-        for (message, layout) in &self.messages {
-            if message.fits(idoc, &self.definitions) {
+    fn records(&mut self, piece: &Piece, out: &mut dyn Records) -> Result<(), Halt> {
+        let (context, idoc) = (self.context, &self.idoc);
+        let (mut fits, mut count) = (false, 0);
+        for ((message, layout), rows) in context.messages.iter().zip(&mut self.rows) {
+            if message.fits(idoc, &context.definitions) {
                 fits = true;
-                rows += self.message(message, layout, idoc, out)?;
+                count += context.message(message, idoc, rows, out)?;
+                // What is remembered of repeated hours belongs to this IDoc.
+                if message.mapping.needs_order() {
+                    *rows = RowDecoder::new(layout);
+                }
             }
         }
         if !fits {
-            return out.finding(self.unknown_message(idoc, piece));
+            return out.finding(context.unknown_message(idoc, piece));
         }
-        if rows == 0 {
-            return out.finding(self.nothing_mapped(idoc, piece));
+        if count == 0 {
+            return out.finding(context.nothing_mapped(idoc, piece));
         }
         Ok(())
     }
+}
 
+impl Context {
     /// Gives the records of a message. Returns how many rows it had.
     fn message(
         &self,
         message: &Message,
-        layout: &Layout,
         idoc: &Idoc,
+        rows: &mut RowDecoder<'_>,
         out: &mut dyn Records,
     ) -> Result<usize, Halt> {
         let mut finder = Finder::new(idoc, &self.definitions);
@@ -206,7 +233,6 @@ impl Context {
             None => vec![None],
             Some(each) => finder.all(each).into_iter().map(Some).collect(),
         };
-        let mut rows = RowDecoder::new(layout);
         for scope in &scopes {
             let row = IdocRow::new(message, idoc, &self.definitions, &mut finder, *scope);
             let mut placed = Placed {

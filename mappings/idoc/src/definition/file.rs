@@ -62,6 +62,12 @@ pub struct FieldEntry {
     pub cut: bool,
 }
 
+/// The JSON Schema of a definition file.
+#[must_use]
+pub fn segment_schema() -> schemars::Schema {
+    schemars::schema_for!(SegmentFile)
+}
+
 impl SegmentFile {
     /// Reads a file.
     ///

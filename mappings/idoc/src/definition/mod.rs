@@ -9,7 +9,7 @@ mod library;
 use rustc_hash::FxHashMap;
 
 pub(crate) use file::segment;
-pub use file::{FieldEntry, SegmentEntry, SegmentFile};
+pub use file::{FieldEntry, SegmentEntry, SegmentFile, segment_schema};
 pub use kind::FieldKind;
 pub(crate) use library::{CONTROL, shipped, shipped_names};
 

@@ -24,7 +24,7 @@ pub(crate) struct FlatCutter<'p> {
 }
 
 impl<'p> FlatCutter<'p> {
-    /// A cutter of a payload that begins with `head`: on lines if there is a line end in that.
+    /// A cutter of a payload that begins with `head`.
     pub(crate) fn open(
         payload: &'p dyn Payload,
         head: &[u8],
@@ -39,7 +39,7 @@ impl<'p> FlatCutter<'p> {
         Ok(Self {
             window: Window::new(payload.open_at(bom)?, bom),
             form: FlatForm {
-                lines: text.contains(&b'\n') || text.len() < CONTROL_CHARS,
+                lines: is_on_lines(text, charset),
                 charset,
             },
             seen_idoc: false,
@@ -201,6 +201,13 @@ impl<'p> FlatCutter<'p> {
             }
         }
     }
+}
+
+/// Whether records stand on lines: the first line ends before a data record could begin in it. A line
+/// end after records that have none is the editor's.
+fn is_on_lines(text: &[u8], charset: Charset) -> bool {
+    let longest = bytes_of(text, CONTROL_CHARS + HEADER_CHARS, charset);
+    text.len() < CONTROL_CHARS || memchr::memchr(b'\n', &text[..longest]).is_some()
 }
 
 fn too_long(place: Place) -> Finding {

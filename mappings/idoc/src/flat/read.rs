@@ -11,7 +11,7 @@ use crate::idoc::Idoc;
 use crate::limits::{CONTROL_CHARS, DATA_CHARS, HEADER_CHARS, LEAST_CONTROL_CHARS};
 use crate::xml::full_finding;
 
-/// Reads the bytes of one IDoc.
+/// Reads the bytes of one IDoc into an empty `idoc`.
 ///
 /// # Errors
 /// Why the whole IDoc is rejected.
@@ -19,12 +19,13 @@ pub(crate) fn read(
     piece: &Piece,
     form: FlatForm,
     definitions: &Definitions,
-) -> Result<Idoc, Finding> {
+    idoc: &mut Idoc,
+) -> Result<(), Finding> {
     let mut walk = Walk {
         form,
         definitions,
         is_numbered: is_numbered(piece, form),
-        idoc: Idoc::default(),
+        idoc,
         open: Vec::new(),
         number: String::new(),
     };
@@ -47,7 +48,7 @@ pub(crate) fn read(
     while walk.idoc.depth() > 0 {
         walk.idoc.end();
     }
-    Ok(walk.idoc)
+    Ok(())
 }
 
 /// Bytes of the next record, its line end included.
@@ -87,7 +88,7 @@ struct Walk<'d> {
     definitions: &'d Definitions,
     /// Whether `PSGNUM` says what stands below what.
     is_numbered: bool,
-    idoc: Idoc,
+    idoc: &'d mut Idoc,
     /// `SEGNUM` of the open segments.
     open: Vec<u32>,
     /// The IDoc's number.

@@ -12,11 +12,15 @@ use crate::idoc::{Full, Idoc};
 use crate::limits::{MAX_DEPTH, MAX_SEGMENTS};
 use crate::window::newlines;
 
-/// Reads the bytes of one `IDOC` element.
+/// Reads the bytes of one `IDOC` element into an empty `idoc`.
 ///
 /// # Errors
 /// Why the whole IDoc is rejected.
-pub(crate) fn read(piece: &Piece, definitions: &Definitions) -> Result<Idoc, Finding> {
+pub(crate) fn read(
+    piece: &Piece,
+    definitions: &Definitions,
+    idoc: &mut Idoc,
+) -> Result<(), Finding> {
     let text = std::str::from_utf8(&piece.bytes).map_err(|error| {
         let place = place_at(piece, error.valid_up_to());
         let reason = "bytes that are not UTF-8: declare the right encoding in `<?xml ... encoding=\"...\"?>`, or send UTF-8";
@@ -26,7 +30,7 @@ pub(crate) fn read(piece: &Piece, definitions: &Definitions) -> Result<Idoc, Fin
         piece,
         definitions,
         reader: Reader::from_str(text),
-        idoc: Idoc::default(),
+        idoc,
         elements: Vec::new(),
         at: 0,
         line: (0, piece.place.line),
@@ -52,7 +56,7 @@ struct Walk<'p> {
     piece: &'p Piece,
     definitions: &'p Definitions,
     reader: Reader<&'p [u8]>,
-    idoc: Idoc,
+    idoc: &'p mut Idoc,
     elements: Vec<Open>,
     /// Where the current token begins in the piece.
     at: usize,
@@ -61,7 +65,7 @@ struct Walk<'p> {
 }
 
 impl<'p> Walk<'p> {
-    fn run(mut self) -> Result<Idoc, Finding> {
+    fn run(mut self) -> Result<(), Finding> {
         loop {
             self.at = usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX);
             match self.reader.read_event() {
@@ -198,12 +202,12 @@ impl<'p> Walk<'p> {
         }
     }
 
-    fn finish(self) -> Result<Idoc, Finding> {
+    fn finish(&self) -> Result<(), Finding> {
         let control = self.definitions.find(crate::definition::CONTROL_RECORD);
         if self.idoc.len() == 0 || control.map(u32::from) != Some(self.idoc.kind(0)) {
             return Err(self.no_control());
         }
-        Ok(self.idoc)
+        Ok(())
     }
 
     fn no_control(&self) -> Finding {
