@@ -12,6 +12,7 @@
 
 mod config;
 mod fbdi;
+mod metrics;
 mod ords;
 mod settle;
 mod txeventq;

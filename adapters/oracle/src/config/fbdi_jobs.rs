@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use hub_web::{CALLBACKS, DoorConfig, WebServer};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{fbdi_account, fbdi_resource, must_be_given, source_client, within};
 use crate::fbdi::{Callbacks, FollowedJobs, JobsSource, Nudges, Pace};
+use crate::metrics::OF_JOBS;
 
 /// Follows the jobs that sinks `oracle_fbdi` of the same `account` started, until each has an outcome.
 ///
@@ -113,6 +114,10 @@ max_poll_seconds = 600
 fetch = "log"
 callbacks = { query_tokens = ["env:FUSION_CALLBACK_TOKEN"] }
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        OF_JOBS
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

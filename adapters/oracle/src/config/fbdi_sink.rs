@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Secret, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Secret, Sink, SinkConfig, SinkError};
 use hub_names::MessageTemplate;
 use hub_web::WebServer;
 use schemars::JsonSchema;
@@ -13,6 +13,7 @@ use super::{
     fbdi_account, fbdi_resource, must_be_given, not_usable, sink_client, template, within,
 };
 use crate::fbdi::{FbdiSink, Import, Packing};
+use crate::metrics::OF_IMPORTS;
 
 /// Largest import file. Fusion itself takes about 250 MB.
 const LARGEST_DOCUMENT: u64 = 2 * 1024 * 1024 * 1024;
@@ -161,6 +162,10 @@ callback_url = "https://hub.example/api/v1/callbacks/fusion-jobs"
 callback_token = "env:FUSION_CALLBACK_TOKEN"
 csv = { file_name = "ApInvoicesInterface.csv" }
 "##
+    }
+
+    fn metrics() -> &'static [Metric] {
+        OF_IMPORTS
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use hub_web::{WebServer, encoded};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ValueForm, must_be_given, source_client, txeventq_resource, within};
+use crate::metrics::OF_CONSUMERS;
 use crate::txeventq::{Consumer, TxEventQSource};
 
 /// Consumes the records of topics as a member of a consumer group, through the REST API of Oracle REST
@@ -87,6 +88,10 @@ group = "METERHUB"
 instance = "METERHUB_Cons_1"
 poll_seconds = 2
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        OF_CONSUMERS
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

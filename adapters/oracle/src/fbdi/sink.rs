@@ -14,6 +14,7 @@ use super::document::{PackError, Packing};
 use super::envelope::Import;
 use super::jobs::{StartedJob, reference, remembered};
 use super::scan::TopLevel;
+use crate::metrics::JOBS;
 
 /// Most of a refusal that is read.
 const LARGEST_ANSWER: usize = 8 * 1024;
@@ -117,7 +118,7 @@ impl FbdiSink {
             file: self.import.file_name(message),
             started: self.clock.now().micros(),
         };
-        self.meter.count("meterhub_oracle_fbdi_jobs_total", 1);
+        self.meter.count(JOBS, 1);
         let mut note = format!("job {job}, file {}", started.file);
         if !self.is_remembered(job, &started).await {
             note.push_str("; its outcome will not be followed");

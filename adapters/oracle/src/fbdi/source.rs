@@ -16,6 +16,7 @@ use tracing::warn;
 use super::callback::Nudges;
 use super::follow::{Ended, FollowedJobs};
 use super::jobs::{StartedJob, forgotten, open_jobs};
+use crate::metrics::JOBS_OPEN;
 use crate::settle::{Outcome, StateReceipt, outcome};
 
 /// How often it is looked which jobs there are.
@@ -112,10 +113,8 @@ impl JobsSource {
             self.turns.entry(id).or_insert(Turn { job, at, pause });
         }
         // A number without fraction; no hub has so many jobs that it would be rounded.
-        self.meter.set(
-            "meterhub_oracle_fbdi_jobs_open",
-            u32::try_from(open).unwrap_or(u32::MAX).into(),
-        );
+        self.meter
+            .set(JOBS_OPEN, u32::try_from(open).unwrap_or(u32::MAX).into());
         self.looked = Some(Instant::now());
         Ok(())
     }

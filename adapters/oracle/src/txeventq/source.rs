@@ -18,6 +18,7 @@ use super::consumer::Consumer;
 use super::cursor::{Cursors, skipped, written};
 use super::records::Record;
 use crate::config::ValueForm;
+use crate::metrics::SKIPPED;
 use crate::settle::{Outcome, StateReceipt, outcome};
 
 /// How often it is looked, while a record is on its way in the hub, whether the server is still there.
@@ -193,7 +194,7 @@ fn tell_skipped(record: &Record, reason: &str, meter: &Meter) {
         ..
     } = record;
     warn!(topic, partition, offset, reason, "a record is skipped");
-    meter.count("meterhub_oracle_txeventq_skipped_total", 1);
+    meter.count(SKIPPED, 1);
 }
 
 fn trouble(endpoint: &str, problem: &StateError) -> SourceError {
