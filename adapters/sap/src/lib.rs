@@ -18,6 +18,7 @@
 
 mod config;
 mod idoc;
+mod metrics;
 mod odata;
 mod readable;
 mod session;

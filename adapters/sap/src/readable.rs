@@ -52,7 +52,8 @@ fn after_markup(rest: &str) -> &str {
     for (opening, closing) in [("<script", "</script"), ("<style", "</style")] {
         let head = rest.get(..opening.len()).unwrap_or_default();
         if head.eq_ignore_ascii_case(opening) {
-            let end = rest.to_ascii_lowercase().find(closing);
+            let mut ends = rest.as_bytes().windows(closing.len());
+            let end = ends.position(|part| part.eq_ignore_ascii_case(closing.as_bytes()));
             return end.map_or("", |end| after(&rest[end..], ">"));
         }
     }

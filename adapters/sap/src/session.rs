@@ -144,16 +144,15 @@ impl Caller {
 
     /// A token is given with any status, also where the method itself is not possible.
     async fn open(&self, path: &str) -> Result<Session, NoAnswer> {
-        self.meter.count("meterhub_sap_tokens_fetched_total", 1);
+        self.meter.count(crate::metrics::TOKENS, 1);
         let mut answer = self.fetch(Method::HEAD, path).await?;
         if !answer.headers.contains_key(TOKEN) && answer.status != StatusCode::UNAUTHORIZED {
             answer = self.fetch(Method::GET, path).await?;
         }
         let Some(token) = answer.headers.get(TOKEN) else {
             let (status, said) = (answer.status, crate::verdict::said(&answer));
-            return Err(self
-                .client
-                .no_answer(format!("it gave no CSRF token, but {status} {said}")));
+            let reason = format!("it gave no CSRF token, but {status} {said}");
+            return Err(self.client.no_answer(reason.trim_end().to_owned()));
         };
         Ok(Session {
             token: Some(token.clone()),

@@ -34,7 +34,7 @@ fn idoc(number: usize, name: &str, text: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?><ORDERS05><IDOC BEGIN=\"1\"><EDI_DC40 SEGMENT=\"1\">\
          <TABNAM>EDI_DC40</TABNAM><MANDT>100</MANDT><DOCNUM>{number:016}</DOCNUM><IDOCTYP>ORDERS05</IDOCTYP>\
-         <MESTYP>ORDERS</MESTYP><SNDPRN>S4DCLNT100</SNDPRN></EDI_DC40><E1EDKT2 SEGMENT=\"1\">\
+         <MESTYP>ORDERS</MESTYP><SNDPOR>SAPS4D</SNDPOR><SNDPRN>S4DCLNT100</SNDPRN></EDI_DC40><E1EDKT2 SEGMENT=\"1\">\
          <TDOBNAME>{name}</TDOBNAME><TDLINE>{text}</TDLINE></E1EDKT2></IDOC></ORDERS05>"
     )
 }
@@ -160,7 +160,7 @@ async fn an_idoc_is_known_by_its_number_and_the_answer_is_a_line_of_text() {
     let hub = Hub::new().await;
     let mut source = hub.source().await;
     let (message, answer) = arrived(&hub, source.as_mut(), idoc(4_711, "a", "00")).await;
-    let key = "idoc 100 S4DCLNT100 ORDERS 0000000000004711";
+    let key = "SAPS4D/S4DCLNT100/100/4711";
     assert_eq!(message.business_key.as_deref(), Some(key));
     assert_eq!(message.name, "ORDERS-0000000000004711");
     assert_eq!(message.media_type.as_deref(), Some("text/xml"));

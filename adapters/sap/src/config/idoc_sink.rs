@@ -1,7 +1,7 @@
 //! Configuration of a sink for IDocs over HTTP.
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_web::{NoAnswer, WebServer};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -128,6 +128,10 @@ client = "100"
 language = "EN"
 refused_statuses = ["56", "60", "68"]
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        &crate::metrics::OF_IDOC_SINK
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -17,9 +17,9 @@ use crate::idoc::IdocDoor;
 ///
 /// The answer is 200 with a line of text once the IDoc is committed, also to one that was sent before.
 /// Any other status leaves the IDoc in the system with status 02 and the text of the answer, to be sent
-/// again (RSEOUT00, BD87). A message with one IDoc is known by client, sender, message type and number
-/// of its control record (`MANDT`, `SNDPRN`, `MESTYP`, `DOCNUM`); a packet of several, or one larger than 64 KiB,
-/// by its content.
+/// again (RSEOUT00, BD87). A message with one IDoc is known by sender, client and number of
+/// its control record (`SNDPOR`, `SNDPRN`, `MANDT`, `DOCNUM`), as the format `idoc` has it; a packet of several,
+/// or one larger than 64 KiB, by its content.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SapIdocSourceConfig {

@@ -1,7 +1,7 @@
 //! Configuration of a sink for OData services.
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::MessageTemplate;
 use hub_web::{NoAnswer, WebServer};
 use reqwest::Method;
@@ -149,6 +149,10 @@ language = "EN"
 if_match = "fetched"
 repeatable = true
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        &crate::metrics::OF_ODATA_SINK
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use hub_web::WebServer;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use crate::odata::{
 /// What is new is found in one of three ways: by a field whose values only grow (`field`), by the change
 /// tracking of the service (`changes = true`), or by comparing all pages with what they were (neither). How
 /// far it was read is remembered once a page is accepted; after a crash a page may be fetched
-/// again, and is then recognised. Whether the configured set, filter or field changes, it is read from its
+/// again, and is then recognised. When the configured set, filter or field changes, it is read from its
 /// start.
 ///
 /// The message is the page in JSON, its rows as they came, without the links:
@@ -197,6 +197,10 @@ field = { name = "LastChangeDateTime", type = "datetimeoffset" }
 page_size = 500
 poll_seconds = 60
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        &crate::metrics::OF_ODATA_SOURCE
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -15,16 +15,16 @@ pub(crate) struct Control {
     pub(crate) mandt: String,
     /// Number in the sending system.
     pub(crate) docnum: String,
+    /// Port of the sender, `SAPDEV` say: names the system.
+    pub(crate) sndpor: String,
     /// Partner number of the sender, `DEVCLNT100` say.
     pub(crate) sndprn: String,
     /// Message type, `ORDERS` say.
     pub(crate) mestyp: String,
-    /// Basic type, `ORDERS05` say.
-    pub(crate) idoctyp: String,
 }
 
 /// Offset and length in a flat control record (524 characters).
-const FLAT: [(usize, usize); 5] = [(10, 3), (13, 16), (162, 10), (99, 30), (39, 30)];
+const FLAT: [(usize, usize); 5] = [(10, 3), (13, 16), (148, 10), (162, 10), (99, 30)];
 
 impl Control {
     /// The control record at the head of a message; `None` if there is none, or if the message holds
@@ -40,17 +40,17 @@ impl Control {
         }
     }
 
-    /// What makes an IDoc the same when it is sent again: client, sender, message type and number.
+    /// What makes an IDoc the same when it is sent again: the sender's port and partner number, client
+    /// and number, as the format `idoc` has it.
     pub(crate) fn key(&self) -> Option<String> {
+        let number = self.docnum.trim_start_matches('0');
         let Self {
             mandt,
-            docnum,
+            sndpor,
             sndprn,
-            mestyp,
             ..
         } = self;
-        let is_number = docnum.bytes().any(|b| (b'1'..=b'9').contains(&b));
-        is_number.then(|| format!("idoc {mandt} {sndprn} {mestyp} {docnum}"))
+        (!number.is_empty()).then(|| format!("{sndpor}/{sndprn}/{mandt}/{number}"))
     }
 
     fn from_flat(text: &[u8], is_whole: bool) -> Option<Self> {
@@ -65,13 +65,13 @@ impl Control {
             let value: String = record.get(at..end).unwrap_or_default().iter().collect();
             value.trim_end().to_owned()
         };
-        let [mandt, docnum, sndprn, mestyp, idoctyp] = FLAT.map(field);
+        let [mandt, docnum, sndpor, sndprn, mestyp] = FLAT.map(field);
         Some(Self {
             mandt,
             docnum,
+            sndpor,
             sndprn,
             mestyp,
-            idoctyp,
         })
     }
 
@@ -115,7 +115,7 @@ impl Control {
             "DOCNUM" => &mut self.docnum,
             "SNDPRN" => &mut self.sndprn,
             "MESTYP" => &mut self.mestyp,
-            "IDOCTYP" => &mut self.idoctyp,
+            "SNDPOR" => &mut self.sndpor,
             _ => return,
         };
         value.clone_into(slot);
@@ -133,7 +133,7 @@ mod tests {
                 format!(
                     "<IDOC BEGIN=\"1\"><EDI_DC40 SEGMENT=\"1\"><TABNAM>EDI_DC40</TABNAM><MANDT>100</MANDT>\
                      <DOCNUM>{number}</DOCNUM><IDOCTYP>ORDERS05</IDOCTYP><MESTYP>ORDERS</MESTYP>\
-                     <SNDPRN>DEVCLNT100</SNDPRN></EDI_DC40><E1EDK01><DOCNUM>9</DOCNUM></E1EDK01></IDOC>"
+                     <SNDPOR>SAPDEV</SNDPOR><SNDPRN>DEVCLNT100</SNDPRN></EDI_DC40><E1EDK01><DOCNUM>9</DOCNUM></E1EDK01></IDOC>"
                 )
             })
             .collect();
@@ -143,11 +143,8 @@ mod tests {
     #[test]
     fn one_idoc_has_its_number_as_key() {
         let control = Control::read(xml(&["0000000000004711"]).as_bytes(), true).unwrap();
-        assert_eq!(control.idoctyp, "ORDERS05");
-        assert_eq!(
-            control.key().unwrap(),
-            "idoc 100 DEVCLNT100 ORDERS 0000000000004711"
-        );
+        assert_eq!(control.mestyp, "ORDERS");
+        assert_eq!(control.key().unwrap(), "SAPDEV/DEVCLNT100/100/4711");
     }
 
     #[test]
@@ -159,15 +156,13 @@ mod tests {
             (13, "0000000000004711"),
             (39, "ORDERS05"),
             (99, "ORDERS"),
+            (148, "SAPDEV"),
             (162, "DEVCLNT100"),
         ] {
             record[at..at + text.len()].copy_from_slice(text.as_bytes());
         }
         let control = Control::read(&record, true).unwrap();
-        assert_eq!(
-            control.key().unwrap(),
-            "idoc 100 DEVCLNT100 ORDERS 0000000000004711"
-        );
+        assert_eq!(control.key().unwrap(), "SAPDEV/DEVCLNT100/100/4711");
         assert_eq!(
             Control::read(&record[..200], true).unwrap().sndprn,
             "DEVCLNT100"

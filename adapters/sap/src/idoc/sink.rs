@@ -70,11 +70,11 @@ impl IdocSink {
         let note = note(answer.status, &receipt);
         if let Some(status) = &receipt.status {
             if self.refused_statuses.contains(status) {
-                self.meter.count("meterhub_sap_idocs_refused_total", 1);
+                self.meter.count(crate::metrics::REFUSED, 1);
                 return Err(answer.refused(&note));
             }
             if !is_well(status) {
-                self.meter.count("meterhub_sap_idocs_not_posted_total", 1);
+                self.meter.count(crate::metrics::NOT_POSTED, 1);
             }
         }
         let reference = |number: &String| format!("{} {number:0>16}", self.endpoint);

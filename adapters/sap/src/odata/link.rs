@@ -5,6 +5,9 @@ use std::fmt::Write;
 
 use reqwest::Url;
 
+/// Longest link that is followed: it must fit into a request, and into the hub's memory.
+const LONGEST_LINK: usize = 16 * 1024;
+
 /// A value of a query option: percent-encoded, spaces as `%20`.
 fn encoded_query(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
@@ -59,6 +62,11 @@ pub(crate) fn own_path(from: &Url, link: &str, any_host: bool) -> Result<String,
     let url = from
         .join(link)
         .map_err(|error| format!("gave a link that is none: {error}"))?;
+    if url.as_str().len() > LONGEST_LINK {
+        return Err(format!(
+            "gave a link of more than {LONGEST_LINK} characters"
+        ));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("gave a link with the scheme `{}`", url.scheme()));
     }

@@ -81,8 +81,8 @@ impl<'a> Page<'a> {
             version: Version::V2,
             context: None,
             rows: inner.results,
-            next: inner.next,
-            delta: inner.delta,
+            next: inner.next.filter(is_link),
+            delta: inner.delta.filter(is_link),
         })
     }
 
@@ -93,8 +93,8 @@ impl<'a> Page<'a> {
             version: Version::V4,
             context: page.context,
             rows: page.value,
-            next: page.next,
-            delta: page.delta,
+            next: page.next.filter(is_link),
+            delta: page.delta.filter(is_link),
         })
     }
 
@@ -125,6 +125,11 @@ impl<'a> Page<'a> {
         out.extend_from_slice(closing);
         out
     }
+}
+
+/// An empty link is none.
+fn is_link(link: &Cow<'_, str>) -> bool {
+    !link.is_empty()
 }
 
 /// A field of a row.
@@ -169,7 +174,8 @@ mod tests {
         assert_eq!(page.delta, None);
         let old = Page::read(Version::V2, br#"{"d":[{"A":1}]}"#).unwrap();
         assert_eq!(old.content(), br#"{"d":{"results":[{"A":1}]}}"#);
-        let empty = Page::read(Version::V4, br#"{"value":[]}"#).unwrap();
+        let empty = Page::read(Version::V4, br#"{"value":[],"@odata.nextLink":""}"#).unwrap();
+        assert_eq!(empty.next, None);
         assert_eq!(empty.content(), br#"{"value":[]}"#);
     }
 

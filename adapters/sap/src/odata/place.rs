@@ -12,8 +12,13 @@ use super::page::{Page, field};
 /// many times at most.
 const MOST_WIDENINGS: u32 = 6;
 
-/// Most pages of a set that is compared as a whole: their hashes are remembered.
-const MOST_PAGES: usize = 2_000;
+/// Most pages of a set that is compared as a whole: their hashes are remembered, as one value of the
+/// hub's memory.
+const MOST_PAGES: usize = 1_000;
+
+/// Most pages that links lead through before there are changes to wait for: a service whose links go
+/// round in a circle must not keep us for ever.
+const MOST_LINKED_PAGES: usize = 100_000;
 
 /// How changes of a set are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +107,9 @@ impl Place {
         own: impl Fn(&str) -> Result<String, String>,
     ) -> Result<Step, String> {
         let next = page.next.as_deref().map(&own).transpose()?;
+        if next.is_some() && next == self.link {
+            return Err("has a link to itself as its next page".to_owned());
+        }
         match following {
             Following::Changes => {
                 let delta = page.delta.as_deref().map(&own).transpose()?;
@@ -131,11 +139,17 @@ impl Place {
             "ends without a link to its changes: the service does not track them; follow a field \
              (`field`), or the set as a whole",
         )?;
+        if self.page >= MOST_LINKED_PAGES {
+            return Err(format!(
+                "is the {MOST_LINKED_PAGES}th in a row; do its links go in a circle?"
+            ));
+        }
         let origin = self.link.as_deref().unwrap_or_default();
         Ok(Step {
             key: (!page.rows.is_empty()).then(|| key(&[&self.set, origin], page)),
             place: Self {
                 link: Some(link),
+                page: if more { self.page + 1 } else { 0 },
                 ..Self::start(&self.set)
             },
             more,
@@ -345,6 +359,14 @@ mod tests {
                 .unwrap_err()
                 .contains("does not track")
         );
+        let circle = follow(&first.place, "{}", r#","@odata.nextLink":"/n""#);
+        assert!(circle.unwrap_err().contains("itself"));
+        let tired = Place {
+            page: MOST_LINKED_PAGES,
+            ..first.place
+        };
+        let endless = follow(&tired, "{}", r#","@odata.nextLink":"/m""#);
+        assert!(endless.unwrap_err().contains("circle"));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Sink for ODataSink {
         let mut answer = self.attempt(message, &path).await?;
         if answer.status == StatusCode::PRECONDITION_FAILED && self.matching == Matching::Fetched {
             // Changed between our two requests: once more, by its state now.
-            self.meter.count("meterhub_sap_etag_conflicts_total", 1);
+            self.meter.count(crate::metrics::CONFLICTS, 1);
             answer = self.attempt(message, &path).await?;
         }
         self.conclude(&answer)

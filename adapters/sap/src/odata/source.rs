@@ -154,7 +154,7 @@ impl Walk {
             }
             return Ok(None);
         };
-        self.shared.meter.count("meterhub_sap_rows_total", rows);
+        self.shared.meter.count(crate::metrics::ROWS, rows);
         let (answer, outcome) = oneshot::channel();
         let receipt = PageReceipt {
             shared: self.shared.clone(),
@@ -213,7 +213,7 @@ impl Walk {
                 );
             }
         }
-        self.shared.meter.count("meterhub_sap_restarts_total", 1);
+        self.shared.meter.count(crate::metrics::RESTARTS, 1);
         self.place = Place::start(&self.shared.identity);
         match self.shared.reader.fetch(&self.place).await {
             Ok(fetched) => Ok(fetched),
@@ -282,9 +282,7 @@ impl Receipt for PageReceipt {
                 source,
                 reason, "a page was rejected; the set is read on after it"
             );
-            self.shared
-                .meter
-                .count("meterhub_sap_pages_rejected_total", 1);
+            self.shared.meter.count(crate::metrics::REJECTED, 1);
         }
         let short = rejected.map(|text| text.chars().take(4_000).collect());
         let outcome = match self.shared.remember(&self.after, short).await {
