@@ -39,7 +39,8 @@ struct State {
 /// A file that came back.
 pub(crate) enum Returned {
     Due(u64, Candidate),
-    Wait(Instant),
+    /// Until [`Hold::returned_due`].
+    Wait,
 }
 
 impl Hold {
@@ -50,6 +51,11 @@ impl Hold {
     pub(crate) fn end(&self, relative: &Path) {
         self.state().under_way.remove(relative);
         self.changed.notify_one();
+    }
+
+    /// How many files are under way: being opened, offered, or given back.
+    pub(crate) fn count(&self) -> usize {
+        self.state().under_way.len()
     }
 
     pub(crate) fn is_under_way(&self, relative: &Path) -> bool {
@@ -67,6 +73,12 @@ impl Hold {
         self.changed.notify_one();
     }
 
+    /// When the first file that came back is due, if there is one.
+    pub(crate) fn returned_due(&self) -> Option<Instant> {
+        let state = self.state();
+        state.returned.first_key_value().map(|(_, (due, _))| *due)
+    }
+
     pub(crate) fn returned(&self, now: Instant) -> Option<Returned> {
         let mut state = self.state();
         let first = state.returned.first_entry()?;
@@ -76,7 +88,7 @@ impl Hold {
                 let (number, (_, candidate)) = first.remove_entry();
                 Returned::Due(number, candidate)
             }
-            false => Returned::Wait(due),
+            false => Returned::Wait,
         })
     }
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use hub_core::{Arrival, IncomingMessage, Receipt, Settlement, Source, SourceError};
 use hub_model::Instant as UtcInstant;
 use tokio::time::{Instant, sleep_until};
@@ -53,7 +55,11 @@ pub(crate) struct SftpSource {
     avoid: HashMap<PathBuf, Instant>,
     next_number: u64,
     next_listing: Instant,
-    /// Kept here while it runs, so that a dropped `receive` loses nothing.
+    /// Files that are being opened, offered in their order. Kept here, as `job` is, so that a dropped
+    /// `receive` loses nothing. Those ahead of the first are, with the offered ones, no more than the
+    /// window: each can be offered, so that none keeps a session that a settled one waits for.
+    opening: FuturesOrdered<Job>,
+    /// Any other work.
     job: Option<Job>,
 }
 
@@ -66,7 +72,7 @@ enum Done {
     Moved(Waiting, Result<(), Failure>),
 }
 
-/// What `receive` does next.
+/// What `receive` does next, when no file is being opened.
 enum Next {
     Wait(Instant),
     Work(Job),
@@ -83,8 +89,37 @@ impl SftpSource {
             avoid: HashMap::new(),
             next_number: 0,
             next_listing: Instant::now(),
+            opening: FuturesOrdered::new(),
             job: None,
         }
+    }
+
+    /// Begins to open the next file: the one that is asked for, and ahead of it as many as the window
+    /// allows. Returns whether it did.
+    fn open_next(&mut self, now: Instant) -> bool {
+        match self.shared.hold.returned(now) {
+            Some(Returned::Due(number, candidate)) => {
+                self.opening
+                    .push_back(open(self.shared.clone(), number, candidate));
+                return true;
+            }
+            Some(Returned::Wait) => return false,
+            None => {}
+        }
+        while self.opening.is_empty() || self.shared.hold.count() < self.pace.window {
+            let Some(candidate) = self.candidates.pop_front() else {
+                return false;
+            };
+            // A listing may be older than what has happened since.
+            if !self.shared.hold.is_under_way(&candidate.relative) {
+                self.next_number += 1;
+                self.shared.hold.begin(&candidate.relative);
+                self.opening
+                    .push_back(open(self.shared.clone(), self.next_number, candidate));
+                return true;
+            }
+        }
+        false
     }
 
     fn next(&mut self, now: Instant) -> Next {
@@ -94,20 +129,8 @@ impl SftpSource {
             None => None,
         };
         let sooner = |due: Instant| unmoved.map_or(due, |other| other.min(due));
-        match self.shared.hold.returned(now) {
-            Some(Returned::Due(number, candidate)) => {
-                return Next::Work(open(self.shared.clone(), number, candidate));
-            }
-            Some(Returned::Wait(due)) => return Next::Wait(sooner(due)),
-            None => {}
-        }
-        while let Some(candidate) = self.candidates.pop_front() {
-            // A listing may be older than what has happened since.
-            if !self.shared.hold.is_under_way(&candidate.relative) {
-                self.next_number += 1;
-                self.shared.hold.begin(&candidate.relative);
-                return Next::Work(open(self.shared.clone(), self.next_number, candidate));
-            }
+        if let Some(due) = self.shared.hold.returned_due() {
+            return Next::Wait(sooner(due));
         }
         match now >= self.next_listing {
             true => Next::Work(self.list(now)),
@@ -260,7 +283,23 @@ impl Source for SftpSource {
                     return Ok(arrival);
                 }
             }
-            match self.next(Instant::now()) {
+            let now = Instant::now();
+            if self.open_next(now) {
+                continue;
+            }
+            // Before other work: what is open may keep the session that the work would wait for.
+            if !self.opening.is_empty() {
+                tokio::select! {
+                    Some(done) = self.opening.next() => {
+                        if let Some(arrival) = self.take(done)? {
+                            return Ok(arrival);
+                        }
+                    }
+                    () = self.shared.hold.changed.notified() => {}
+                }
+                continue;
+            }
+            match self.next(now) {
                 Next::Work(job) => self.job = Some(job),
                 Next::Wait(until) => tokio::select! {
                     () = sleep_until(until) => {}
