@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::body;
 use crate::config::GiveBack;
 use crate::connection::Connection;
+use crate::metrics;
 use crate::properties;
 use crate::receipt::{Amqp10Receipt, Held, Kept};
 use crate::source::{Link, Subscription};
@@ -141,7 +142,7 @@ impl Feed {
         if let Err(reason) = end {
             let reason = connection.reason_or(reason).await;
             let meter = &self.subscription.meter;
-            meter.count("meterhub_amqp10_links_lost_total", 1);
+            meter.count(metrics::LOST.name, 1);
             // Nobody listens any more if the source is gone.
             let _ = self.offers.send(Err(reason)).await;
         }
@@ -180,12 +181,14 @@ impl Feed {
         }
     }
 
-    /// Grants what room there is, once that is worth a frame.
+    /// Grants what room there is, once all that was granted before has come. Not sooner: RabbitMQ 3
+    /// counts what is on its way from its queue as not sent, sends as much too much, and for that the
+    /// library ends the link. And not for little, unless nothing else is left to do.
     async fn grant_credit(&mut self) -> Result<(), String> {
         let room = self.capacity.saturating_sub(self.with_us);
-        let granted = self.link.receiver.credit();
-        let is_worth_it = room > granted && room - granted >= self.capacity.div_ceil(4);
-        if !self.is_wanted || !(is_worth_it || (granted == 0 && room > 0)) {
+        let is_worth_it = room >= self.capacity.div_ceil(4);
+        let is_idle = room > 0 && self.offers.capacity() == self.offers.max_capacity();
+        if !self.is_wanted || self.link.receiver.credit() > 0 || !(is_worth_it || is_idle) {
             return Ok(());
         }
         let granting = self.link.receiver.set_credit(room).await;
@@ -195,8 +198,8 @@ impl Feed {
 
     fn show(&self, credit: u32) {
         let meter = &self.subscription.meter;
-        meter.set("meterhub_amqp10_credit", f64::from(credit));
-        meter.set("meterhub_amqp10_unsettled", f64::from(self.with_us));
+        meter.set(metrics::CREDIT.name, f64::from(credit));
+        meter.set(metrics::UNSETTLED.name, f64::from(self.with_us));
     }
 
     /// Takes in what came, unless it can never be accepted.

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::connection::{Connection, Endpoint};
 use crate::lane::{Lane, OnItsWay, Outgoing, Submitted};
+use crate::metrics;
 use crate::words::{self, Refused};
 
 /// Pauses between attempts to connect. Short ones: the hub's own back-off comes on top.
@@ -131,7 +132,7 @@ impl Publisher {
     /// Counts a message as in flight until the guard is dropped.
     fn show(&self) -> Shown<'_> {
         let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
-        self.meter.set("meterhub_amqp10_in_flight", f64::from(now));
+        self.meter.set(metrics::IN_FLIGHT.name, f64::from(now));
         Shown(self)
     }
 
@@ -145,7 +146,7 @@ impl Publisher {
                 return Ok(wires.clone());
             }
             state.wires = None;
-            self.meter.count("meterhub_amqp10_links_lost_total", 1);
+            self.meter.count(metrics::LOST.name, 1);
         }
         if self.attempts.load(Ordering::SeqCst) != seen && state.failures > 0 {
             return Err(state.reason.clone());
@@ -157,7 +158,7 @@ impl Publisher {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         match opened {
             Ok(connection) => {
-                self.meter.count("meterhub_amqp10_connections_total", 1);
+                self.meter.count(metrics::CONNECTIONS.name, 1);
                 let wires = Arc::new(Wires {
                     connection,
                     lanes: Mutex::default(),
@@ -185,9 +186,7 @@ struct Shown<'a>(&'a Publisher);
 impl Drop for Shown<'_> {
     fn drop(&mut self) {
         let now = self.0.in_flight.fetch_sub(1, Ordering::Relaxed) - 1;
-        self.0
-            .meter
-            .set("meterhub_amqp10_in_flight", f64::from(now));
+        self.0.meter.set(metrics::IN_FLIGHT.name, f64::from(now));
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::config::GiveBack;
 use crate::connection::Connection;
 use crate::feed::{self, Order};
+use crate::metrics;
 use crate::words;
 
 /// What is subscribed to, and how.
@@ -102,9 +103,7 @@ impl Amqp10Source {
     ) -> Result<Self, String> {
         let link = subscription.attach(&connection).await?;
         let (name, window) = (subscription.name.clone(), usize::from(subscription.window));
-        subscription
-            .meter
-            .count("meterhub_amqp10_connections_total", 1);
+        subscription.meter.count(metrics::CONNECTIONS.name, 1);
         let (orders, offers) = feed::begin(connection, link, subscription);
         Ok(Self {
             name,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::MessageTemplate;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use super::Broker;
 use super::limits::{LARGEST_MESSAGE, check_address, check_range};
 use crate::connection::Connection;
 use crate::lane;
+use crate::metrics;
 use crate::properties::is_free;
 use crate::publisher::Publisher;
 use crate::sink::{Amqp10Sink, Templates};
@@ -161,6 +162,10 @@ reply_to = "meterhub-results"
 ttl_seconds = 604800
 headers = { x-sender = "nordkraft" }
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        metrics::SINK
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

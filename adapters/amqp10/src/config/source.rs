@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Broker;
 use super::limits::{LARGEST_MESSAGE, check_address, check_range};
 use crate::connection::Connection;
+use crate::metrics;
 use crate::source::{Amqp10Source, Subscription};
 
 /// Most arrivals that may be unsettled; the credit is twice this.
@@ -122,6 +123,10 @@ window = 256                  # 1 keeps the order of the queue
 give_back = "released"        # or "modified", "kept"
 max_message_bytes = 67108864
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        metrics::SOURCE
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

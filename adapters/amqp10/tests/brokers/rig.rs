@@ -212,12 +212,15 @@ impl Broker {
         services::kill(self.service()).await;
     }
 
-    /// Thaws it. Proton's broker dies of connections that ran out while it was frozen.
+    /// Thaws it. Proton's broker would die, sooner or later, of the connections that ran out while it
+    /// was frozen: it is started anew.
     pub(crate) async fn resume(&self) {
-        services::resume(self.service()).await;
-        if self.engine == Engine::Proton {
-            services::kill(self.service()).await;
-            services::start(self.service()).await;
+        match self.engine {
+            Engine::RabbitMq => services::resume(self.service()).await,
+            Engine::Proton => {
+                services::kill(self.service()).await;
+                services::start(self.service()).await;
+            }
         }
     }
 }

@@ -168,7 +168,8 @@ async fn a_message_that_is_too_large_is_rejected_and_never_offered() {
     let (name, _, settle) = open(source.as_mut()).await;
     assert_eq!(name, "next.csv");
     settle(accepted()).await;
-    let rejected = sender.wire.answer("large.csv").unwrap();
+    let answered = || async { sender.wire.answer("large.csv") };
+    let rejected = until("the rejection", PATIENCE, answered).await;
     let DeliveryState::Rejected(rejected) = rejected else {
         panic!("{rejected:?}")
     };
