@@ -9,11 +9,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use hub_core::{AdapterContext, IncomingMessage, Meter};
+use hub_names::MessageTemplate;
 use hub_web::{Handler, PostedBody, Problem, Taken};
 use tokio_util::io::ReaderStream;
 
 use crate::answer::{Answers, Asked};
-use crate::config::{Mtom, SoapSourceConfig, Style, answer_template, qualified};
+use crate::config::{Mtom, SoapSourceConfig, Style, qualified};
 use crate::content::{Broken, Content, Inline, as_body};
 use crate::envelope::{Chunks, Envelope, Input, Plan, Trouble, Version};
 use crate::fault::{Code, Fault};
@@ -67,7 +68,7 @@ impl Service {
         context: &AdapterContext,
     ) -> Result<Self, String> {
         let template = match &config.answer_document {
-            Some(path) => Some(answer_template(&read_file(&context.path(path))?)?),
+            Some(path) => Some(MessageTemplate::parse(&read_file(&context.path(path))?)?),
             None => None,
         };
         let name = |text: &String| {
@@ -215,10 +216,12 @@ impl Service {
                     let what = "`Compressed` in a message with binary parts is not taken";
                     return Err((Fault::new(Code::Sender, what), version));
                 }
-                Content::Inline(Box::new(Inline::new(envelope).await.map_err(trouble)?))
+                Content::Inline(Box::new(
+                    Inline::new(envelope, self.limit).await.map_err(trouble)?,
+                ))
             }
             (true, Mtom::Attachment) => {
-                let inline = Inline::new(envelope).await.map_err(trouble)?;
+                let inline = Inline::new(envelope, self.limit).await.map_err(trouble)?;
                 let (part, parts) = inline.into_attachment().await.map_err(trouble)?;
                 message.media_type = part.media_type;
                 if !part.name.is_empty() {

@@ -28,7 +28,10 @@ struct Described {
     namespace: String,
     local: String,
     action: String,
+    /// The element that answers.
     answer: Option<(String, String)>,
+    /// Answered at all, if only by an empty body.
+    answers: bool,
 }
 
 impl Description {
@@ -87,6 +90,7 @@ fn described(config: &SoapSourceConfig) -> Vec<Described> {
             name: operation.name.clone(),
             action: action(operation, config),
             answer: answer_element(operation, config),
+            answers: config.answer() != Answer::None,
             namespace,
             local,
         });
@@ -98,6 +102,7 @@ fn described(config: &SoapSourceConfig) -> Vec<Described> {
             local: "Send".to_owned(),
             action: format!("{}/Send", config.target_namespace),
             answer: None,
+            answers: config.answer() != Answer::None,
         });
     }
     operations
@@ -198,16 +203,20 @@ fn write(
             &operation.namespace,
             &operation.local,
         )?;
-        if let Some((namespace, local)) = &operation.answer {
-            write_message(out, &format!("{name}Output"), namespace, local)?;
+        match &operation.answer {
+            Some((namespace, local)) => {
+                write_message(out, &format!("{name}Output"), namespace, local)?;
+            }
+            None if operation.answers => writeln!(out, "<wsdl:message name=\"{name}Output\"/>")?,
+            None => {}
         }
     }
     writeln!(out, "<wsdl:portType name=\"{service}\">")?;
     for operation in operations {
         let name = &operation.name;
-        let output = match operation.answer {
-            Some(_) => format!("<wsdl:output message=\"tns:{name}Output\"/>"),
-            None => String::new(),
+        let output = match operation.answers {
+            true => format!("<wsdl:output message=\"tns:{name}Output\"/>"),
+            false => String::new(),
         };
         writeln!(
             out,
@@ -252,9 +261,9 @@ fn write_binding(
     )?;
     for operation in operations {
         let body = format!("<{prefix}:body use=\"literal\"/>");
-        let output = match operation.answer {
-            Some(_) => format!("<wsdl:output>{body}</wsdl:output>"),
-            None => String::new(),
+        let output = match operation.answers {
+            true => format!("<wsdl:output>{body}</wsdl:output>"),
+            false => String::new(),
         };
         writeln!(
             out,

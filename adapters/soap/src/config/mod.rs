@@ -9,4 +9,4 @@ pub use source::{
     Answer, BusinessKey, ContentOf, Mtom, Operation, PasswordKind, SoapSourceConfig, Style,
     WsSecurity, WsUser,
 };
-pub(crate) use source::{answer_template, is_ncname, qualified};
+pub(crate) use source::{is_ncname, qualified};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Secret, Source, SourceConfig, SourceError};
-use hub_names::MessageTemplate;
 use hub_web::{DoorConfig, SOAP};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,7 +48,7 @@ pub struct SoapSourceConfig {
     #[serde(default)]
     pub content: ContentOf,
     /// What is answered once the message is committed. Default: `reply` for IEC 61968-100, else
-    /// `empty`.
+    /// `none`.
     #[serde(default)]
     pub answer: Option<Answer>,
     /// File with the document of `answer = "document"`, a template: `{message_id}` is the hub's id,
@@ -126,7 +125,7 @@ pub enum PasswordKind {
     /// As `PasswordDigest`, with nonce and time.
     #[default]
     Digest,
-    /// As `PasswordText`.
+    /// As `PasswordText`. Without a nonce, which it need not have, nothing tells a replay.
     Text,
     /// Either.
     Any,
@@ -247,7 +246,7 @@ impl SoapSourceConfig {
     pub(crate) fn answer(&self) -> Answer {
         self.answer.unwrap_or(match self.style {
             Style::Iec => Answer::Reply,
-            Style::Document => Answer::Empty,
+            Style::Document => Answer::None,
         })
     }
 
@@ -423,11 +422,6 @@ operations = [
         let door = self.door.open(SOAP, Arc::new(service), context)?;
         Ok(Box::new(door))
     }
-}
-
-/// Reads the template of an answer.
-pub(crate) fn answer_template(text: &str) -> Result<MessageTemplate, String> {
-    MessageTemplate::parse(text)
 }
 
 #[cfg(test)]

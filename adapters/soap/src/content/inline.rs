@@ -17,16 +17,18 @@ pub(crate) struct Inline {
     /// Parts that came before their places.
     held: HashMap<String, Bytes>,
     held_bytes: usize,
+    /// Bytes that parts in place may still have. One part may be referred to many times.
+    room: u64,
     /// A part is being put in place: bytes that make up no group of three yet.
     group: Option<Vec<u8>>,
 }
 
 impl Inline {
-    /// Reads the envelope to its end.
+    /// Reads the envelope to its end. Parts in place will have at most `limit` bytes.
     ///
     /// # Errors
     /// It is not whole, or too large to be held.
-    pub(crate) async fn new(mut envelope: Envelope) -> Result<Self, Trouble> {
+    pub(crate) async fn new(mut envelope: Envelope, limit: u64) -> Result<Self, Trouble> {
         let mut document = VecDeque::new();
         let mut size = 0;
         while let Some(output) = envelope.next().await? {
@@ -50,6 +52,7 @@ impl Inline {
             parts,
             held: HashMap::new(),
             held_bytes: 0,
+            room: limit,
             group: None,
         })
     }
@@ -111,8 +114,8 @@ impl Inline {
 
     /// Finds a part for its place: the base64 of one that is held, or begins to stream it.
     async fn place(&mut self, id: &str) -> Result<Option<Bytes>, Trouble> {
-        if let Some(bytes) = self.held.get(id) {
-            return Ok(Some(BASE64_STANDARD.encode(bytes).into()));
+        if let Some(text) = self.of_held(id)? {
+            return Ok(Some(text));
         }
         while let Some(head) = self.parts.next_part().await? {
             let is_wanted_later = self
@@ -128,11 +131,23 @@ impl Inline {
                 (_, true) => self.hold(&head.id).await?,
                 (false, false) => {}
             }
-            if let Some(bytes) = self.held.get(id) {
-                return Ok(Some(BASE64_STANDARD.encode(bytes).into()));
+            if let Some(text) = self.of_held(id)? {
+                return Ok(Some(text));
             }
         }
         Err(missing(id))
+    }
+
+    /// The base64 of a part that is held.
+    fn of_held(&mut self, id: &str) -> Result<Option<Bytes>, Trouble> {
+        let Some(bytes) = self.held.get(id) else {
+            return Ok(None);
+        };
+        let left = self.room.checked_sub(bytes.len() as u64);
+        self.room = left.ok_or_else(|| {
+            Trouble::structure("with its parts in place the document would be too large")
+        })?;
+        Ok(Some(BASE64_STANDARD.encode(bytes).into()))
     }
 
     async fn hold(&mut self, id: &str) -> Result<(), Trouble> {

@@ -90,6 +90,10 @@ impl Outline {
         }
     }
 
+    pub(crate) const fn plan(&self) -> Plan {
+        self.plan
+    }
+
     /// Whether all is known that is told before the content.
     pub(crate) const fn is_ready(&self) -> bool {
         let is_known = !self.plan.iec || self.message_header.is_some();

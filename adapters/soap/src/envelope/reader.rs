@@ -53,6 +53,11 @@ impl Envelope {
                 "the body is empty, expected a message in it",
             ));
         };
+        if self.outline.plan().iec && self.outline.message_header.is_none() {
+            return Err(Trouble::structure(format!(
+                "{message} has no `Header`, as every message of IEC 61968-100 has"
+            )));
+        }
         match self.outline.content {
             Some(_) => Ok(()),
             None => Err(Trouble::structure(format!(

@@ -28,15 +28,18 @@ fn element() -> impl Strategy<Value = String> {
         format!("<{name}{declared} b:at='x' at=\"&quot;>\">{text}</{name}>")
     });
     leaf.prop_recursive(4, 24, 4, |inner| {
-        (0..4usize, declarations(), prop::collection::vec(inner, 0..4)).prop_map(
-            |(prefix, declared, children)| {
+        (
+            0..4usize,
+            declarations(),
+            prop::collection::vec(inner, 0..4),
+        )
+            .prop_map(|(prefix, declared, children)| {
                 let name = qualified(prefix);
                 match children.is_empty() {
                     true => format!("<{name}{declared} c:y='1'/>"),
                     false => format!("<{name}{declared}>{}</{name} >", children.concat()),
                 }
-            },
-        )
+            })
     })
 }
 
@@ -87,7 +90,10 @@ fn tree(text: &str, from: usize) -> Vec<String> {
                 depth += 1;
                 if depth >= from {
                     found.push(std::mem::take(&mut run));
-                    found.push(format!("{{{namespace}}}{} {attributes:?}", tag.local_name().as_ref()));
+                    found.push(format!(
+                        "{{{namespace}}}{} {attributes:?}",
+                        tag.local_name().as_ref()
+                    ));
                 }
                 if is_empty {
                     if depth >= from {
@@ -115,8 +121,11 @@ fn tree(text: &str, from: usize) -> Vec<String> {
 }
 
 fn extracted(text: &str, plan: Plan, step: usize) -> String {
-    let chunks: Vec<io::Result<Bytes>> =
-        text.as_bytes().chunks(step).map(|c| Ok(Bytes::copy_from_slice(c))).collect();
+    let chunks: Vec<io::Result<Bytes>> = text
+        .as_bytes()
+        .chunks(step)
+        .map(|c| Ok(Bytes::copy_from_slice(c)))
+        .collect();
     let read = async {
         let input = Input::Whole(Box::pin(stream::iter(chunks)));
         let opened = Envelope::open(input, None, plan).await;

@@ -12,6 +12,9 @@ use crate::xml::escaped;
 /// Bytes of a nonce of ours.
 const NONCE_BYTES: usize = 16;
 
+/// For how long a token of ours holds: as long as receivers usually take one.
+const TOKEN_SECONDS: i64 = 300;
+
 /// `Base64(SHA-1(nonce + created + password))`, section 3.1 of the profile. SHA-1 is what the profile
 /// demands; it protects the password, not the message, which TLS does.
 pub(crate) fn digest(nonce: &[u8], created: &str, password: &str) -> String {
@@ -43,7 +46,7 @@ impl OwnToken {
             true => ("#PasswordDigest", digest(&nonce, &created, &self.password)),
             false => ("#PasswordText", self.password.clone()),
         };
-        let expires = crate::time::written(now.plus_seconds(300));
+        let expires = crate::time::written(now.plus_seconds(TOKEN_SECONDS));
         Ok(format!(
             "<wsse:Security xmlns:wsse=\"{WSSE}\" xmlns:wsu=\"{WSU}\" \
              {envelope_prefix}:mustUnderstand=\"1\">\

@@ -3,7 +3,7 @@
 use hub_core::{Body, Settlement};
 use meterhub_tests::conformance::{accepted, read, receive};
 
-use crate::rig::{Hub, SOAP11, SOAP12, TOKEN, envelope, iec};
+use crate::rig::{EMPTY, Hub, SOAP11, SOAP12, TOKEN, envelope, iec};
 
 fn header(message: &hub_core::IncomingMessage, name: &str) -> Option<String> {
     let found = message.headers.iter().find(|(key, _)| key == name);
@@ -12,7 +12,7 @@ fn header(message: &hub_core::IncomingMessage, name: &str) -> Option<String> {
 
 #[tokio::test]
 async fn the_body_is_a_document_of_its_own_with_its_namespaces() {
-    let hub = Hub::new(TOKEN).await;
+    let hub = Hub::new(EMPTY).await;
     let mut source = hub.source().await;
     let text = format!(
         "<S:Envelope xmlns:S='{SOAP11}' xmlns:x='urn:x' xmlns='urn:d'><S:Header>\
@@ -106,7 +106,7 @@ async fn answers_are_as_configured() {
 
 #[tokio::test]
 async fn a_refusal_says_why_in_either_version() {
-    let hub = Hub::new(TOKEN).await;
+    let hub = Hub::new(EMPTY).await;
     let mut source = hub.source().await;
     for (namespace, status, code) in [(SOAP11, 500, "soap:Client"), (SOAP12, 400, "soap:Sender")] {
         let answer = hub.go(hub.post(envelope(namespace, "", "<Order/>")));
@@ -125,7 +125,7 @@ async fn a_refusal_says_why_in_either_version() {
 
 #[tokio::test]
 async fn only_what_is_configured_can_be_called() {
-    let config = format!("operations = [{{ name = 'Put', element = '{{urn:x}}Put' }}]\n{TOKEN}");
+    let config = format!("operations = [{{ name = 'Put', element = '{{urn:x}}Put' }}]\n{EMPTY}");
     let hub = Hub::new(&config).await;
     let mut source = hub.source().await;
     let refused = hub

@@ -7,11 +7,11 @@ use meterhub_tests::conformance::{read, receive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::rig::{Hub, SOAP11, SOAP12, TOKEN, envelope, iec};
+use crate::rig::{EMPTY, Hub, SOAP11, SOAP12, TOKEN, envelope, iec};
 
 #[tokio::test]
 async fn what_is_no_envelope_is_the_senders_fault() {
-    let hub = Hub::new(TOKEN).await;
+    let hub = Hub::new(EMPTY).await;
     let _source = hub.source().await;
     let whole = envelope(SOAP11, "", "<Order><Line/></Order>");
     let bomb = "<!DOCTYPE a [<!ENTITY b 'bbbbbbbb'><!ENTITY c '&b;&b;&b;&b;'>]>";

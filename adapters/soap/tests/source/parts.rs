@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use meterhub_tests::conformance::{accepted, read, receive};
 use reqwest::RequestBuilder;
 
-use crate::rig::{Hub, SOAP11, SOAP12, TOKEN, envelope};
+use crate::rig::{EMPTY, Hub, SOAP11, SOAP12, envelope};
 
 const XOP: &str = "http://www.w3.org/2004/08/xop/include";
 
@@ -45,7 +45,7 @@ fn post(hub: &Hub, body: Vec<u8>) -> RequestBuilder {
 
 #[tokio::test]
 async fn parts_take_their_places_in_any_order() {
-    let hub = Hub::new(TOKEN).await;
+    let hub = Hub::new(EMPTY).await;
     let mut source = hub.source().await;
     let binary: Vec<u8> = (0..200_001u32).map(|i| (i * 31 % 256) as u8).collect();
     let document = format!(
@@ -75,7 +75,7 @@ async fn parts_take_their_places_in_any_order() {
 
 #[tokio::test]
 async fn a_part_may_be_the_message() {
-    let hub = Hub::new(&format!("mtom = 'attachment'\n{TOKEN}")).await;
+    let hub = Hub::new(&format!("mtom = 'attachment'\n{EMPTY}")).await;
     let mut source = hub.source().await;
     let binary = [b"PK\x03\x04\r\n--MIM".as_slice(), &[0; 100_000]].concat();
     let whole = envelope(
@@ -97,7 +97,7 @@ async fn a_part_may_be_the_message() {
 
 #[tokio::test]
 async fn what_is_missing_or_cut_off_is_told() {
-    let hub = Hub::new(TOKEN).await;
+    let hub = Hub::new(EMPTY).await;
     let _source = hub.source().await;
     let whole = envelope(SOAP11, "", &format!("<d>{}</d>", include("1")));
     let mut cut = multipart(&whole, &[("1", b"abc")]);
@@ -121,9 +121,29 @@ async fn what_is_missing_or_cut_off_is_told() {
     }
 }
 
+/// One part, referred to again and again.
+#[tokio::test]
+async fn a_small_body_cannot_become_a_large_document() {
+    let door = "door = { bearer = ['file:token'], max_body_bytes = 1000000 }";
+    let hub = Hub::new(door).await;
+    let mut source = hub.source().await;
+    let document = format!("<d>{}</d>", include("1").repeat(1_000));
+    let body = multipart(&envelope(SOAP11, "", &document), &[("1", &[7; 100_000])]);
+    let answer = hub.go(post(&hub, body));
+    let (message, receipt) = receive(source.as_mut()).await.into_parts();
+    assert!(read(message.body).await.is_err());
+    let after = std::time::Duration::from_secs(1);
+    receipt.settle(hub_core::Settlement::Retry { after }).await;
+    let told = answer.await.unwrap().text().await.unwrap();
+    assert!(
+        told.contains("soap:Client") && told.contains("too large"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn gzip_is_undone() {
-    let hub = Hub::new(TOKEN).await;
+    let hub = Hub::new(EMPTY).await;
     let mut source = hub.source().await;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(envelope(SOAP11, "", "<Order/>").as_bytes())

@@ -85,6 +85,9 @@ impl Hub {
     }
 }
 
+/// The same, answered with an empty body.
+pub(crate) const EMPTY: &str = "answer = 'empty'\ndoor = { bearer = ['file:token'] }";
+
 /// An envelope.
 pub(crate) fn envelope(namespace: &str, header: &str, body: &str) -> String {
     format!(

@@ -10,7 +10,8 @@ use sha1::{Digest, Sha1};
 
 use crate::rig::{Hub, SOAP11, SOAP12, envelope};
 
-const CONFIG: &str = "ws_security = { users = [{ user = 'sap', password = 'file:password' }] }";
+const CONFIG: &str =
+    "answer = 'empty'\nws_security = { users = [{ user = 'sap', password = 'file:password' }] }";
 const WSSE: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
 const WSU: &str =

@@ -30,6 +30,43 @@ async fn hub() -> Hub {
     Hub::with(base, context, CONFIG).await
 }
 
+/// A service of documents, described by a schema of its own; one-way, or with an empty answer.
+#[tokio::test]
+async fn zeep_posts_documents() {
+    let Some(python) = service("SOAP_PYTHON") else {
+        return;
+    };
+    let xsd = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:x' \
+        elementFormDefault='qualified'><xs:element name='Put'><xs:complexType><xs:sequence>\
+        <xs:element name='Id' type='xs:int'/></xs:sequence></xs:complexType></xs:element></xs:schema>";
+    for answer in ["none", "empty"] {
+        let base = tempfile::tempdir().unwrap();
+        std::fs::write(base.path().join("put.xsd"), xsd).unwrap();
+        let context = conformance::context("hes", base.path(), Arc::new(OsFiles));
+        let config = format!(
+            "answer = '{answer}'\nschemas = ['put.xsd']\ndoor = {{ insecure_allow_anonymous = true }}\n\
+             operations = [{{ name = 'Put', element = '{{urn:x}}Put' }}]"
+        );
+        let hub = Hub::with(base, context, &config).await;
+        let mut source = hub.source().await;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/source/zeep_document.py");
+        let mut client = Command::new(&python);
+        client
+            .args([script, &hub.url()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let client = tokio::spawn(async move { client.output().await.unwrap() });
+        for _ in 0..2 {
+            let (message, receipt) = receive(source.as_mut()).await.into_parts();
+            let body = String::from_utf8(read(message.body).await.unwrap()).unwrap();
+            assert!(body.contains(":Id>7</"), "{body}");
+            receipt.settle(accepted()).await;
+        }
+        let told = told(&client.await.unwrap());
+        assert_eq!(told, [Value::Null, Value::Null], "{answer}");
+    }
+}
+
 fn call(python: &str, hub: &Hub, password: &str) -> Command {
     let mut command = Command::new(python);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/source/zeep_client.py");
