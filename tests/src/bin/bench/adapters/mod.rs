@@ -32,7 +32,7 @@ use crate::report::{Report, progress};
 use compare::Table;
 
 /// Longest time for one adapter: a server that hangs must not take the figures of the others.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Measures all adapters. One that fails leaves a note in the place of its rows.
 ///

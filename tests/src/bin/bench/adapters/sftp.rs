@@ -27,6 +27,8 @@ const SESSIONS: usize = 8;
 /// Bytes that the bare client reads at a time: libssh2 asks ahead for four times as many. More was not
 /// faster here.
 const READ_BYTES: usize = 256 * 1024;
+/// Files that the hub has under way: more than sessions, so that these have work while it commits.
+const WINDOW: usize = 32;
 /// Ciphers, the fastest of both sides first, as the adapter has them.
 const CIPHERS: &str = "aes256-gcm@openssh.com,aes128-gcm@openssh.com";
 /// Permissions of new files.
@@ -217,7 +219,7 @@ impl Server {
     fn source(&self, folder: &Folder) -> Setup {
         let sections = format!(
             "[source.in]\nenterprise = \"north\"\n[source.in.sftp]\n{}complete = \"rename\"\n\
-             archive = \"delete\"\npoll_milliseconds = 100\nwindow = {SESSIONS}\n\n{}",
+             archive = \"delete\"\npoll_milliseconds = 100\nwindow = {WINDOW}\n\n{}",
             self.section(folder),
             kept("in")
         );
