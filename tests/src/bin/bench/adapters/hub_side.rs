@@ -11,6 +11,7 @@ use crate::Outcome;
 use crate::hub::{self, Watch};
 use crate::load::Load;
 use crate::messages::CONNECTIONS;
+use crate::report::progress;
 
 /// Pause before a hub is stopped that has accepted all: an answer that is written as it stops may not
 /// reach the server, which then offers the message again.
@@ -56,6 +57,7 @@ pub(super) async fn takes_in(disk: &Path, setup: &Setup, expected: u64) -> Outco
     watch.accepted(expected).await?;
     let took = begun.elapsed();
     tokio::time::sleep(LAST_ANSWERS).await;
+    say_cost(&hub, expected)?;
     hub.stop().await;
     has_accepted(&watch, expected).map(|()| took)
 }
@@ -78,8 +80,16 @@ pub(super) async fn takes_pushed(
     watch.accepted(expected).await?;
     let took = begun.elapsed();
     tokio::time::sleep(LAST_ANSWERS).await;
+    say_cost(&hub, expected)?;
     hub.stop().await;
     has_accepted(&watch, expected).map(|()| took)
+}
+
+/// Says what the messages cost the hub: where a bar is missed, whether it was the cores.
+fn say_cost(hub: &HubProcess, messages: u64) -> Outcome<()> {
+    let each = hub::cpu_seconds(hub)? / messages as f64;
+    progress(&format!("the hub: {:.0} µs on a core each", each * 1e6));
+    Ok(())
 }
 
 fn has_accepted(watch: &Watch, expected: u64) -> Outcome<()> {
@@ -109,6 +119,7 @@ pub(super) async fn gives_out(
     let watch = Watch::open(&config)?;
     watch.all_done().await?;
     let took = begun.elapsed();
+    say_cost(&hub, expected)?;
     hub.stop().await;
     match watch.count("SELECT COUNT(*) FROM delivery WHERE state = 3")? {
         count if count == expected => Ok(took),
