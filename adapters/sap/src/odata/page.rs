@@ -81,8 +81,8 @@ impl<'a> Page<'a> {
             version: Version::V2,
             context: None,
             rows: inner.results,
-            next: inner.next.filter(is_link),
-            delta: inner.delta.filter(is_link),
+            next: inner.next.filter(|link| !link.is_empty()),
+            delta: inner.delta.filter(|link| !link.is_empty()),
         })
     }
 
@@ -93,8 +93,8 @@ impl<'a> Page<'a> {
             version: Version::V4,
             context: page.context,
             rows: page.value,
-            next: page.next.filter(is_link),
-            delta: page.delta.filter(is_link),
+            next: page.next.filter(|link| !link.is_empty()),
+            delta: page.delta.filter(|link| !link.is_empty()),
         })
     }
 
@@ -125,11 +125,6 @@ impl<'a> Page<'a> {
         out.extend_from_slice(closing);
         out
     }
-}
-
-/// An empty link is none.
-fn is_link(link: &Cow<'_, str>) -> bool {
-    !link.is_empty()
 }
 
 /// A field of a row.
