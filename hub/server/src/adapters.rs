@@ -8,6 +8,8 @@ pub fn adapters() -> AdapterRegistry {
     AdapterRegistry::new()
         .source::<adapter_amqp::AmqpSourceConfig>()
         .sink::<adapter_amqp::AmqpSinkConfig>()
+        .source::<adapter_amqp10::Amqp10SourceConfig>()
+        .sink::<adapter_amqp10::Amqp10SinkConfig>()
         .source::<adapter_file::FileSourceConfig>()
         .sink::<adapter_file::FileSinkConfig>()
         .source::<adapter_http::HttpSourceConfig>()
