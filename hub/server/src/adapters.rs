@@ -28,4 +28,6 @@ pub fn adapters() -> AdapterRegistry {
         .sink::<adapter_sms::SmsSinkConfig>()
         .source::<adapter_sms::SmsHttpSourceConfig>()
         .sink::<adapter_sms::SmsHttpSinkConfig>()
+        .source::<adapter_soap::SoapSourceConfig>()
+        .sink::<adapter_soap::SoapSinkConfig>()
 }
