@@ -1,0 +1,106 @@
+//! A hub between a folder and a Fusion application: a CSV is imported, the import fails, and the hub
+//! shows it on the delivery, though it was killed meanwhile.
+//!
+//! The application is a stand-in that speaks what Oracle's documentation shows.
+
+#[path = "../../adapters/oracle/tests/standin/mod.rs"]
+mod standin;
+
+use std::time::Duration;
+
+use hub_core::Reported;
+use hub_store::messages::ReportView;
+use meterhub_tests::config_folder::ConfigFolder;
+use meterhub_tests::hub_process::HubProcess;
+use meterhub_tests::observe;
+use meterhub_tests::wait::{until, until_true};
+use standin::StandIn;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn configuration(fusion: &StandIn) -> String {
+    let server = fusion.server("fusion-password");
+    format!(
+        r#"
+[enterprise.north]
+zone = "Europe/Tallinn"
+[source.invoices]
+enterprise = "north"
+file = {{ path = "../invoices", complete = "rename", poll_milliseconds = 20 }}
+[inbound.invoices]
+from = "invoices"
+format = "opaque"
+to = ["fusion"]
+[sink.fusion]
+enterprise = "north"
+retry = {{ initial_milliseconds = 50, max_seconds = 1, attempts = 1000 }}
+[sink.fusion.oracle_fbdi]
+{server}
+document_account = "fin$/payables$/import$"
+job_name = "/oracle/apps/ess/financials/payables/invoices/transactions,APXIIMPT"
+csv = {{ file_name = "ApInvoicesInterface.csv" }}
+[source.jobs]
+enterprise = "north"
+[source.jobs.oracle_fbdi_jobs]
+{server}
+first_poll_seconds = 1
+[inbound.jobs]
+from = "jobs"
+format = "opaque"
+to = ["told"]
+[sink.told]
+enterprise = "north"
+file = {{ path = "../told", create_folder = true }}
+"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_fails_is_shown_on_its_delivery_though_the_hub_is_killed() {
+    let fusion = StandIn::start().await;
+    let config = ConfigFolder::new().expect("the disk works");
+    std::fs::write(config.dir().join("fusion-password"), "right").expect("the disk works");
+    config
+        .write(&configuration(&fusion))
+        .expect("the disk works");
+    let folder = config.partner("invoices").expect("the disk works");
+    std::fs::write(folder.join(".1.tmp"), "1,2,3\n").expect("the disk works");
+    std::fs::rename(folder.join(".1.tmp"), folder.join("1.csv")).expect("the disk works");
+
+    let hub = HubProcess::start(&config).await;
+    let is_asked_about = || async { fusion.world().fusion.asked > 0 };
+    until_true("the job to be followed", PATIENCE, is_asked_about).await;
+    hub.kill().await;
+    let job = {
+        let mut world = fusion.world();
+        let job = world.fusion.uploads[0].job.clone();
+        world.fusion.states.insert(job.clone(), "ERROR".to_owned());
+        job
+    };
+    let hub = HubProcess::start(&config).await;
+    let said = reported(&config).await;
+    hub.stop().await;
+
+    assert_eq!(said.endpoint, "fusion");
+    assert_eq!(said.reference, format!("oracle-fbdi/{job}"));
+    let said = said.said.expect("it was waited for");
+    assert_eq!(said.outcome, Reported::Failed);
+    assert_eq!(said.note, format!("job {job}: ERROR"));
+    assert_eq!(fusion.world().fusion.uploads.len(), 1, "imported once");
+    let told = std::fs::read_dir(config.root().join("told")).expect("is there");
+    assert_eq!(told.count(), 1, "told once");
+}
+
+/// The report on the import, once there is one.
+async fn reported(config: &ConfigFolder) -> ReportView {
+    let store = observe::open(&config.dir().join("data")).await;
+    let store = store.expect("the store can be opened");
+    until("the outcome to be reported", PATIENCE, || async {
+        let kept = observe::messages(&store).await.expect("can be read");
+        let import = kept.iter().find(|message| message.source == "invoices")?;
+        let id = import.id.parse().expect("is an id");
+        let reports = store.reports_of(id, 10).await.expect("can be read");
+        reports.into_iter().find(|report| report.said.is_some())
+    })
+    .await
+}
