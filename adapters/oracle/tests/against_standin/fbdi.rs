@@ -61,25 +61,26 @@ async fn an_import_says_what_is_to_be_done_and_is_remembered() {
     let sent = sink.send(&message).await.unwrap();
     assert_eq!(sent.references, ["oracle-fbdi/2749017"]);
     assert!(sent.note.starts_with("job 2749017"), "{}", sent.note);
-    let world = rig.oracle.world();
-    let upload = &world.fusion.uploads[0];
-    let fields = &upload.fields;
-    assert_eq!(fields["JobName"], "/oracle/apps/ess/x,JOB");
-    assert_eq!(fields["DocumentAccount"], "fin$/payables$/import$");
-    assert_eq!(fields["ParameterList"], "#NULL,\"a,b\",meter:1");
-    assert_eq!(fields["JobOptions"], "ImportOption=Y");
-    assert_eq!(
-        fields["CallbackURL"],
-        "http://localhost/api/v1/callbacks/jobs?token=c4llb4ck"
-    );
-    assert_eq!(fields["FileName"], format!("{}.zip", message.message_id));
-    let manifest = String::from_utf8(entry(&upload.file, "import.properties")).unwrap();
-    let expected = format!(
-        "/oracle/apps/ess/x,JOB,{},#NULL,\"a,b\",meter:1",
-        message.message_id
-    );
-    assert_eq!(manifest, expected);
-    drop(world);
+    {
+        let world = rig.oracle.world();
+        let upload = &world.fusion.uploads[0];
+        let fields = &upload.fields;
+        assert_eq!(fields["JobName"], "/oracle/apps/ess/x,JOB");
+        assert_eq!(fields["DocumentAccount"], "fin$/payables$/import$");
+        assert_eq!(fields["ParameterList"], "#NULL,\"a,b\",meter:1");
+        assert_eq!(fields["JobOptions"], "ImportOption=Y");
+        assert_eq!(
+            fields["CallbackURL"],
+            "http://localhost/api/v1/callbacks/jobs?token=c4llb4ck"
+        );
+        assert_eq!(fields["FileName"], format!("{}.zip", message.message_id));
+        let manifest = String::from_utf8(entry(&upload.file, "import.properties")).unwrap();
+        let expected = format!(
+            "/oracle/apps/ess/x,JOB,{},#NULL,\"a,b\",meter:1",
+            message.message_id
+        );
+        assert_eq!(manifest, expected);
+    }
     let kept = rig.context.state.get("oracle-fbdi", "job:2749017").await;
     assert!(
         kept.unwrap()
