@@ -15,6 +15,8 @@ use crate::machine::field;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Pause between two looks into the database: one small indexed query each.
 const LOOK: Duration = Duration::from_millis(5);
+/// Longest time without a message more.
+const STANDSTILL: Duration = Duration::from_secs(30);
 /// Longest pause between two counts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -149,12 +151,16 @@ impl Watch {
     /// It takes too long.
     pub(crate) async fn accepted(&self, expected: u64) -> Outcome<()> {
         let begun = std::time::Instant::now();
+        let (mut last, mut moved) = (0, begun);
         loop {
             let count = self.count("SELECT COUNT(*) FROM message")?;
             if count >= expected {
                 return Ok(());
             }
-            if begun.elapsed() > PATIENCE {
+            if count > last {
+                (last, moved) = (count, std::time::Instant::now());
+            }
+            if moved.elapsed() > STANDSTILL {
                 return Err(format!("only {count} of {expected} messages were accepted").into());
             }
             let left = (expected - count) as f64 / count.max(1) as f64;

@@ -76,8 +76,22 @@ impl<'a> Table<'a> {
     }
 
     /// Runs both in turn, each so often as the options say, and adds the row. Both give the time
-    /// that their run took, without what came before and after it.
+    /// that their run took, without what came before and after it. What fails leaves a note in the
+    /// place of the row.
     pub(super) async fn compare(
+        &mut self,
+        way: Way,
+        hub: impl AsyncFnMut() -> Outcome<Duration>,
+        bare: impl AsyncFnMut() -> Outcome<Duration>,
+    ) -> Outcome<()> {
+        let what = way.what;
+        if let Err(problem) = self.try_compare(way, hub, bare).await {
+            self.note(format!("(g) {what}: not measured: {problem}"));
+        }
+        Ok(())
+    }
+
+    async fn try_compare(
         &mut self,
         way: Way,
         mut hub: impl AsyncFnMut() -> Outcome<Duration>,
