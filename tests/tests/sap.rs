@@ -402,7 +402,7 @@ fn the_example_is_valid() {
         let copied = std::fs::copy(root.join(from), config.dir().join(to));
         copied.expect("the example is there");
     };
-    for name in ["hub.toml", "sap.toml"] {
+    for name in ["hub.toml", "sap.toml", "mdus.toml"] {
         copy(&format!("deploy/examples/sap/{name}"), name);
     }
     for name in ["service-orders.toml", "confirmations.toml"] {
