@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hub_model::Zone;
 use hub_model::mapping::{Answer, Decode, Encode};
 use mapping_cim::{CimAnswer, CimEncoder, CimNamespace};
-use mapping_idoc::{IdocDecoder, IdocEncoder, IdocMapping};
+use mapping_idoc::{Definition, IdocDecoder, IdocEncoder, IdocMapping};
 use mapping_tabular::{Mapping, MappingError};
 use mapping_template::{TemplateEncoder, TemplateError, TemplateFile};
 use sha2::{Digest, Sha256};
@@ -48,13 +48,31 @@ pub struct Setup<'a> {
     pub zone: Zone,
     /// Text of the mapping file, for formats that need one.
     pub mapping: Option<&'a str>,
+    /// Names and texts of the segment definitions that the mapping file asks for.
+    segments: Vec<Definition<'a>>,
 }
 
 impl<'a> Setup<'a> {
     /// With the text of a mapping file, for formats that need one.
     #[must_use]
     pub const fn new(zone: Zone, mapping: Option<&'a str>) -> Self {
-        Self { zone, mapping }
+        Self {
+            zone,
+            mapping,
+            segments: Vec::new(),
+        }
+    }
+
+    /// With those of these segment definitions (name and text) that the mapping file asks for.
+    #[must_use]
+    pub fn with_segments(mut self, files: &'a [(String, String)]) -> Self {
+        if let (Some(text), false) = (self.mapping, files.is_empty()) {
+            let asked = mapping_idoc::asked_definitions(text);
+            let named = files.iter().filter(|(name, _)| asked.contains(name));
+            let definition = |(name, text): &'a (String, String)| Definition { name, text };
+            self.segments = named.map(definition).collect();
+        }
+        self
     }
 
     /// What a decoder of this format is made of, as a number. Two decoders with the same one yield
@@ -77,7 +95,9 @@ impl<'a> Setup<'a> {
     fn fingerprint(&self, of: &[&str]) -> i64 {
         let (zone, mapping) = (self.zone.name(), self.mapping.unwrap_or_default());
         let mut digest = Sha256::new();
-        for part in of.iter().copied().chain([zone.as_str(), mapping]) {
+        let segments = self.segments.iter().flat_map(|file| [file.name, file.text]);
+        let all = of.iter().copied().chain([zone.as_str(), mapping]);
+        for part in all.chain(segments) {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part);
         }
@@ -99,7 +119,7 @@ impl<'a> Setup<'a> {
 
     fn load_idoc(&self) -> Result<IdocMapping, FormatError> {
         let text = self.mapping.ok_or(FormatError::NoMapping)?;
-        Ok(IdocMapping::load(text, &[])?)
+        Ok(IdocMapping::load(text, &self.segments)?)
     }
 }
 

@@ -313,6 +313,7 @@ fn fingerprint(dir: &Path) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
     };
     let mut files: Vec<_> = in_folder(dir.to_owned())
         .chain(in_folder(dir.join("mappings")))
+        .chain(in_folder(dir.join("mappings/segments")))
         .collect();
     files.sort();
     files

@@ -602,3 +602,60 @@ fn schemas_are_whole() {
             .contains(&serde_json::json!({ "required": ["http"] }))
     );
 }
+
+/// The mapping asks for segment definitions, which are found beside it.
+#[test]
+fn an_idoc_becomes_json_and_a_confirmation_becomes_one() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("segments")).unwrap();
+    let idoc =
+        |path: &str| std::fs::read_to_string(format!("{}{path}", here("../../mappings/idoc")));
+    let orders = idoc("/examples/service-orders.toml").unwrap();
+    let orders = orders.replace("\"service-order\"", "\"own\"");
+    let mapping = dir.path().join("orders.toml").display().to_string();
+    std::fs::write(&mapping, orders).unwrap();
+    let own = idoc("/segments/service-order.toml").unwrap();
+    std::fs::write(dir.path().join("segments/own.toml"), own).unwrap();
+    let input = fixture("idoc/order-flat/input.idoc").display().to_string();
+    let args = [
+        "convert",
+        "--from",
+        "idoc",
+        "--to",
+        "json",
+        "--mapping",
+        &mapping,
+    ];
+    let converted = meterhub(
+        &[&args[..], &["--zone", "Europe/Helsinki", &input]].concat(),
+        "",
+    );
+    assert_eq!(code(&converted), 0, "{}", stderr(&converted));
+    let text = stdout(&converted);
+    let orders: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(orders.len(), 2);
+    assert_eq!(orders[0]["number"], "4000123");
+    assert_eq!(orders[0]["window"]["start"], "2026-03-30T05:00:00Z");
+    assert_eq!(orders[1]["action"], "cancel");
+
+    let mapping = here("../../mappings/idoc/examples/confirmations.toml");
+    let report = r#"{"record":"work_order","number":"4000123","action":"report","status":"completed","performed":"2026-03-30T08:22:33Z"}"#;
+    let args = [
+        "convert",
+        "--from",
+        "json",
+        "--to",
+        "idoc",
+        "--mapping",
+        &mapping,
+        "-",
+    ];
+    let converted = meterhub(&args, report);
+    assert_eq!(code(&converted), 0, "{}", stderr(&converted));
+    let text = stdout(&converted);
+    let segment = "<Z1SRVCF SEGMENT=\"1\"><AUFNR>000004000123</AUFNR><RESULT>DONE</RESULT><IEDD>20260330</IEDD><IEDZ>082233</IEDZ></Z1SRVCF>";
+    assert!(text.contains(segment), "{text}");
+}

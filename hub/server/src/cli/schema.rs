@@ -21,6 +21,10 @@ enum Of {
     Records,
     /// A mapping file, which describes a partner's CSV or Excel layout.
     Mapping,
+    /// A mapping file of IDocs.
+    Idoc,
+    /// A file of segment definitions of IDocs.
+    Segments,
 }
 
 /// Prints it.
@@ -29,6 +33,8 @@ pub(crate) fn run(args: &Args) -> Exit {
         Of::Config => config_schema(&adapters()),
         Of::Records => mapping_json::record_schema(),
         Of::Mapping => mapping_tabular::mapping_schema().to_value(),
+        Of::Idoc => mapping_idoc::mapping_schema().to_value(),
+        Of::Segments => mapping_idoc::segment_schema().to_value(),
     };
     output::say(&format!("{schema:#}"));
     Exit::Done

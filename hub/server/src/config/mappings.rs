@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::document::{toml_names, valid_name};
 use super::problem::{Location, Problem, SourceText};
+use super::segments;
 use super::suggest::{did_you_mean, expected};
 use super::text::read_text;
 
@@ -17,6 +18,7 @@ pub(crate) struct Mappings {
     folder: PathBuf,
     names: BTreeSet<String>,
     read: BTreeMap<String, Option<Arc<SourceText>>>,
+    segments: Option<Arc<Vec<(String, String)>>>,
 }
 
 impl Mappings {
@@ -32,7 +34,25 @@ impl Mappings {
                 .map(ToOwned::to_owned)
                 .collect(),
             read: BTreeMap::new(),
+            segments: None,
         }
+    }
+
+    /// Name and text of the segment definitions beside the mapping files, read once.
+    pub(crate) fn segments(&mut self, problems: &mut Vec<Problem>) -> Arc<Vec<(String, String)>> {
+        let folder = &self.folder;
+        let known = self.segments.get_or_insert_with(|| {
+            let files = segments::beside(folder).unwrap_or_else(|(name, error)| {
+                let file = format!("{FOLDER}/{}/{name}", segments::FOLDER);
+                problems.push(Problem::error(
+                    None,
+                    format!("cannot read `{file}`: {error}"),
+                ));
+                Vec::new()
+            });
+            Arc::new(files)
+        });
+        Arc::clone(known)
     }
 
     /// The text of a mapping file that a route (its `title`) names at `at`.

@@ -19,6 +19,7 @@ mod overlap;
 mod problem;
 mod routes;
 mod schema;
+mod segments;
 mod suggest;
 mod tables;
 mod text;
@@ -43,6 +44,7 @@ pub use filter::{Filter, FilterError};
 pub(crate) use mappings::place as mapping_place;
 pub use problem::{ConfigErrors, Drawing, Location, Problem, SourceText, render, to_json};
 pub use schema::config_schema;
+pub(crate) use segments::beside as segments_beside;
 pub(crate) use suggest::expected;
 pub(crate) use text::read_text;
 

@@ -270,7 +270,9 @@ fn decoder(
     let Some(mapping) = mapping(loader, section, format, name, table.mapping.as_ref()) else {
         return (None, 0);
     };
-    let setup = Setup::new(zone, mapping.as_ref().map(|file| file.text.as_str()));
+    let segments = loader.mappings.segments(&mut loader.problems);
+    let setup =
+        Setup::new(zone, mapping.as_ref().map(|file| file.text.as_str())).with_segments(&segments);
     let made = format.decoder(&setup).and_then(|made| {
         made.map_err(|error| format_error(loader, section, name, mapping.as_ref(), error))
             .ok()
@@ -294,10 +296,12 @@ fn encoder(
         &table.format,
         table.mapping.as_ref(),
     )?;
+    let segments = loader.mappings.segments(&mut loader.problems);
     let setup = Setup::new(
         zone.clone(),
         mapping.as_ref().map(|file| file.text.as_str()),
-    );
+    )
+    .with_segments(&segments);
     let made = format.encoder(&setup)?;
     made.map_err(|error| format_error(loader, section, &table.format, mapping.as_ref(), error))
         .ok()

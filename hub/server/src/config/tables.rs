@@ -118,7 +118,7 @@ pub(crate) struct InboundTable {
     /// The format of its messages, or `opaque` to pass them on as they are.
     #[schemars(with = "String", example = &"cim")]
     pub(crate) format: Word,
-    /// For `csv` and `xlsx`: the mapping file `mappings/<name>.toml`.
+    /// For `csv`, `xlsx` and `idoc`: the mapping file `mappings/<name>.toml`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(crate) mapping: Option<Word>,

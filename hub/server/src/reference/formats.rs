@@ -15,6 +15,7 @@ use crate::formats::Formats;
 fn more(format: &str) -> Option<&'static str> {
     match format {
         "csv" | "xlsx" => Some("[mapping files](formats/mapping-files.md)"),
+        "idoc" => Some("[mapping files of IDocs](formats/idoc.md)"),
         "json" => Some("[records](formats/json.md)"),
         _ => None,
     }
@@ -57,7 +58,7 @@ pub(super) fn overview(formats: &Formats) -> String {
 
 /// The pages.
 pub(super) fn pages(_: &Formats) -> Vec<Page> {
-    vec![mapping_files(), records()]
+    vec![mapping_files(), idocs(), segments(), records()]
 }
 
 const MAPPING: &str = "\
@@ -73,6 +74,40 @@ fn mapping_files() -> Page {
     let schema = Schema::new(&root, &none);
     let body = format!("{MAPPING}\n{}", any(schema, "FILE").trim_start());
     Page::new("formats/mapping-files.md", "Mapping files", &body)
+}
+
+const IDOCS: &str = "\
+A mapping file of format `idoc` says which message types become which records, and how records become
+IDocs. It is `mappings/NAME.toml` as for tables, and its fields are described as there
+([mapping files](mapping-files.md)), with paths as columns: `E1EDKA1[PARVW=AG]/PARTN` is the field `PARTN` of
+the segment `E1EDKA1` whose field `PARVW` is `AG`. A path is looked for in the segment that gives the
+record (`each`) and below it, then around it; what belongs to another one of the same kind is never seen. What
+fields a segment has is said by [segment definitions](idoc-segments.md). `meterhub schema idoc` prints a JSON
+Schema for editors.
+";
+
+fn idocs() -> Page {
+    let root = mapping_idoc::mapping_schema().to_value();
+    let none = Map::new();
+    let schema = Schema::new(&root, &none);
+    let body = format!("{IDOCS}\n{}", any(schema, "FILE").trim_start());
+    Page::new("formats/idoc.md", "Mapping files of IDocs", &body)
+}
+
+const SEGMENTS: &str = "\
+The segments of IDocs: their fields, where those stand in a flat file, and how SAP writes their values. A file
+is `mappings/segments/NAME.toml` in the configuration folder, and a mapping file of format `idoc` asks for it:
+`segments = [\"NAME\"]`. It goes before one that comes with the hub (`service-order`, an example, and
+`meter-reading-upload`). The control record `EDI_DC40` is always known. `meterhub schema segments` prints a
+JSON Schema for editors.
+";
+
+fn segments() -> Page {
+    let root = mapping_idoc::segment_schema().to_value();
+    let none = Map::new();
+    let schema = Schema::new(&root, &none);
+    let body = format!("{SEGMENTS}\n{}", any(schema, "FILE").trim_start());
+    Page::new("formats/idoc-segments.md", "Segment definitions", &body)
 }
 
 const RECORDS: &str = "\

@@ -21,7 +21,7 @@ use hub_model::mapping::{Decode, Encode, Envelope};
 
 use super::output;
 use super::{Common, Exit};
-use crate::config::{Problem, SourceText, mapping_place, read_text};
+use crate::config::{Problem, SourceText, mapping_place, read_text, segments_beside};
 use crate::formats::{Format, FormatError, Formats, Setup, formats};
 use crate::pipeline::decode_parallel;
 use conversion::Conversion;
@@ -175,16 +175,27 @@ fn codecs(args: &Args, formats: &Formats) -> Result<Codecs, Failure> {
         (false, true, None) => (None, args.mapping.as_deref()),
         (_, _, output) => (args.mapping.as_deref(), output.as_deref()),
     };
+    let (in_segments, out_segments) = (segments(input)?, segments(output)?);
     let input = mapping(from, "--from", &args.from, "--mapping", input)?;
     let output = mapping(to, "--to", &args.to, "--to-mapping", output)?;
-    let decoder = from.decoder(&setup(args, input.as_ref()));
+    let decoder = from.decoder(&setup(args, input.as_ref()).with_segments(&in_segments));
     let decoder = decoder.ok_or_else(|| missing(&args.from))?;
-    let encoder = to.encoder(&setup(args, output.as_ref()));
+    let encoder = to.encoder(&setup(args, output.as_ref()).with_segments(&out_segments));
     let encoder = encoder.ok_or_else(|| missing(&args.to))?;
     Ok((
         decoder.map_err(|error| unusable(input.as_ref(), &error))?,
         encoder.map_err(|error| unusable(output.as_ref(), &error))?,
     ))
+}
+
+/// The segment definitions beside a mapping file.
+fn segments(mapping: Option<&Path>) -> Result<Vec<(String, String)>, Failure> {
+    let folder = mapping.and_then(Path::parent);
+    folder
+        .map_or_else(|| Ok(Vec::new()), segments_beside)
+        .map_err(|(name, error)| {
+            Failure::File(format!("cannot read segment definitions `{name}`: {error}"))
+        })
 }
 
 fn setup<'a>(args: &Args, mapping: Option<&'a Arc<SourceText>>) -> Setup<'a> {
