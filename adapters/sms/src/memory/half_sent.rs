@@ -53,8 +53,9 @@ impl HalfSent {
         self.0.written(ticket).await
     }
 
-    /// All parts were accepted: forgotten with the next that is remembered. Until then it only
-    /// takes room, as nobody asks for it.
+    /// All parts were accepted: forgotten at once, and on disk with the next that is remembered. A
+    /// crash before that leaves it there: should an operator have that very text sent once more, its
+    /// first parts would be left out.
     pub(crate) fn forget(&self, message: MessageId) {
         self.0.note([(message.to_string(), None)]);
     }

@@ -67,8 +67,20 @@ impl Journal {
         Ok(())
     }
 
+    /// The value of a key: as noted last, though it may not be on disk yet.
+    ///
+    /// # Errors
+    /// The store refused.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<String>, StateError> {
-        self.state.get(self.space, key).await
+        let noted = self
+            .pending()
+            .entries
+            .get(key)
+            .map(|(_, value)| value.clone());
+        match noted {
+            Some(value) => Ok(value),
+            None => self.state.get(self.space, key).await,
+        }
     }
 
     fn snapshot(&self) -> (u64, Vec<StateEntry>) {
