@@ -58,7 +58,7 @@ impl Link {
                 Ok(Self(Arc::new(Inner { connection, socket })))
             }
             Ok(Err(error)) if was_hung_up(&error) => Err(HUNG_UP.to_owned()),
-            Ok(Err(error)) => Err(reason(&error)),
+            Ok(Err(error)) => Err(unreached(endpoint, &error)),
             Err(_) => Err(format!("the broker did not answer within {patience:?}")),
         }
     }
@@ -211,6 +211,18 @@ fn was_hung_up(error: &lapin::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof
     )
+}
+
+/// Why a connection could not be opened; of the network, with where to.
+fn unreached(endpoint: &Endpoint, error: &lapin::Error) -> String {
+    let reason = reason(error);
+    match reason.strip_prefix("IO error: ") {
+        Some(reason) => {
+            let place = &endpoint.uri.authority;
+            format!("{}:{}: {reason}", place.host, place.port)
+        }
+        None => reason,
+    }
 }
 
 /// What went wrong, down to its cause.

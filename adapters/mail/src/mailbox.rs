@@ -80,9 +80,13 @@ impl Mailbox {
             };
             Ok((link, extras))
         });
-        let (link, extras) = timeout(limit, connecting)
+        let connected = timeout(limit, connecting)
             .await
-            .map_err(|_| Problem::Lost(format!("no connection within {} s", limit.as_secs())))??;
+            .map_err(|_| Problem::Lost(format!("no connection within {} s", limit.as_secs())))?;
+        let (link, extras) = connected.map_err(|problem: Problem| {
+            let (host, port) = (&endpoint.host, endpoint.port);
+            Problem::Lost(format!("{host}:{port}: {problem}"))
+        })?;
         Ok(Self {
             endpoint,
             extras,
@@ -314,7 +318,7 @@ fn named(problem: Problem, folder: &str) -> Problem {
 
 fn problem(error: &Error) -> Problem {
     match error {
-        Error::No(text) | Error::Bad(text) => Problem::No(tidy(text)),
+        Error::No(text) | Error::Bad(text) => Problem::No(tidy(&own_words(text))),
         // What could not be parsed is in the text, and may be of a mail.
         Error::Parse(_) => Problem::Lost("the server's answer cannot be understood".to_owned()),
         Error::Io(error) if error.kind() == std::io::ErrorKind::Other => {
@@ -326,6 +330,16 @@ fn problem(error: &Error) -> Problem {
             })
         }
         other => Problem::Lost(tidy(&other.to_string())),
+    }
+}
+
+/// The server's own words, out of what the library makes of them: `code: None, info: Some("...")`.
+fn own_words(text: &str) -> String {
+    let said = text.split_once("Some(\"").map(|(_, rest)| rest);
+    let said = said.and_then(|rest| rest.rsplit_once("\")"));
+    match said {
+        Some((words, _)) => words.replace("\\\"", "\"").replace("\\'", "'"),
+        None => text.to_owned(),
     }
 }
 

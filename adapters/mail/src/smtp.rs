@@ -82,6 +82,10 @@ impl Dialer {
     pub(crate) async fn connect(&self) -> Result<AsyncSmtpConnection, Trouble> {
         let limit = self.endpoint.limits.connect;
         match timeout(limit, self.connect_at_leisure()).await {
+            Ok(Err(Trouble::Silent(reason))) => {
+                let (host, port) = (&self.endpoint.host, self.endpoint.port);
+                Err(Trouble::Silent(format!("{host}:{port}: {reason}")))
+            }
             Ok(connected) => connected,
             Err(_) => Err(Trouble::Silent(format!(
                 "no connection within {} s",
@@ -259,7 +263,11 @@ fn say(error: &Error) -> String {
     let cause = error.source().map(ToString::to_string);
     tidy(&match (code(error), cause) {
         (Some(code), cause) => format!("{code} {}", cause.unwrap_or_default()),
-        (None, _) => error.to_string(),
+        (None, _) => {
+            // The library says it once for itself and once for the cause.
+            let text = error.to_string();
+            text.trim_start_matches("Connection error: ").to_owned()
+        }
     })
 }
 

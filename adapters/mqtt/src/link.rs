@@ -116,7 +116,8 @@ impl Link {
         let Ok(connected) = timeout(patience, connect(endpoint, session)).await else {
             return Err(format!("the broker did not answer within {patience:?}"));
         };
-        let (client, mut events, welcome) = connected.map_err(|error| reason(&error))?;
+        let (client, mut events, welcome) =
+            connected.map_err(|error| unreached(endpoint, &error))?;
         let ended = Arc::new(watch::Sender::new(None));
         let (in_use, unused) = oneshot::channel();
         let end = ended.clone();
@@ -268,6 +269,23 @@ fn keep(options: &mut MqttOptions, kept: Kept) {
         .set_ack_mode(AckMode::Manual)
         .set_receive_maximum(Some(kept.receive_maximum))
         .set_max_packet_size(Some(kept.largest_packet));
+}
+
+/// Why a connection could not be opened; of the network, with where to.
+fn unreached(endpoint: &Endpoint, error: &ConnectionError) -> String {
+    if matches!(error, ConnectionError::Timeout(_)) {
+        let patience = endpoint.connect_timeout;
+        return format!("the broker did not answer within {patience:?}");
+    }
+    let reason = reason(error);
+    match reason.strip_prefix("I/O: ") {
+        Some(reason) => format!("{}:{}: {reason}", endpoint.host, endpoint.port),
+        None if reason.starts_with("TLS: ") => {
+            let reason = reason.replacen("I/O: ", "", 1);
+            format!("{}:{}: {reason}", endpoint.host, endpoint.port)
+        }
+        None => reason,
+    }
 }
 
 /// What went wrong, down to its cause.

@@ -1,6 +1,6 @@
 //! Configuration of an output folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -59,11 +59,18 @@ fn unavailable(context: &AdapterContext, reason: String) -> SinkError {
 
 async fn blocking(
     context: &AdapterContext,
+    folder: &Path,
     work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
 ) -> Result<(), SinkError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(unavailable(context, format!("output folder: {error}"))),
+        Ok(Err(error)) => {
+            let folder = folder.display();
+            Err(unavailable(
+                context,
+                format!("output folder `{folder}`: {error}"),
+            ))
+        }
         Err(error) => Err(unavailable(context, error.to_string())),
     }
 }
@@ -104,12 +111,14 @@ done_suffix = ".done"
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
         let (folder, files) = (context.path(&self.path), context.files.clone());
-        let create = self.create_folder;
-        blocking(context, move || match files.stat(&folder.join("")) {
-            Ok(stat) if stat.is_dir => Ok(()),
-            Ok(_) => Err(std::io::ErrorKind::NotADirectory.into()),
-            Err(error) if create && error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+        let (create, looked_at) = (self.create_folder, folder.clone());
+        blocking(context, &folder, move || {
+            match files.stat(&looked_at.join("")) {
+                Ok(stat) if stat.is_dir => Ok(()),
+                Ok(_) => Err(std::io::ErrorKind::NotADirectory.into()),
+                Err(error) if create && error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(error),
+            }
         })
         .await
     }
@@ -119,8 +128,8 @@ done_suffix = ".done"
             Template::parse(&self.name).map_err(|r| unavailable(context, format!("`name` {r}")))?;
         let folder = context.path(&self.path);
         if self.create_folder {
-            let (files, folder) = (context.files.clone(), folder.clone());
-            blocking(context, move || files.create_dir_all(&folder)).await?;
+            let (files, made) = (context.files.clone(), folder.clone());
+            blocking(context, &folder, move || files.create_dir_all(&made)).await?;
         }
         // A numbered name that is not the message's own may hold another message's equal bytes.
         let same_is_delivered = template.is_unique() || self.on_existing == OnExisting::Refuse;

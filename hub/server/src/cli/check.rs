@@ -98,11 +98,14 @@ fn try_all(config: &Config) -> std::io::Result<Vec<Tried>> {
             },
         )
     });
-    Ok(runtime.block_on(async {
+    let tried = runtime.block_on(async {
         let (mut sources, sinks) = join(join_all(sources), join_all(sinks)).await;
         sources.extend(sinks);
         sources
-    }))
+    });
+    // Threads that still wait for a silent server (SSH) are of no more use.
+    runtime.shutdown_background();
+    Ok(tried)
 }
 
 async fn tried(
@@ -111,7 +114,7 @@ async fn tried(
     check: impl Future<Output = Result<(), String>>,
 ) -> Tried {
     let problem = match tokio::time::timeout(CONNECT_TIMEOUT, check).await {
-        Ok(outcome) => outcome.err(),
+        Ok(outcome) => outcome.err().map(advised),
         Err(_) => Some(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())),
     };
     Tried {
@@ -119,6 +122,22 @@ async fn tried(
         kind,
         problem,
     }
+}
+
+/// With what to do about it, where the words are those of a library for all its users.
+fn advised(problem: String) -> String {
+    let advice = if problem.contains("UnknownIssuer") {
+        "no authority that is trusted has signed the server's certificate; if that is right, name it in `ca_certificates`"
+    } else if problem.contains("NotValidForName") {
+        "the server's certificate is for another name; use the name that it is for"
+    } else if problem.contains("Expired") && problem.contains("certificate") {
+        "the server's certificate is out of date, or this machine's clock is wrong"
+    } else if problem.contains("Connection refused") {
+        "nothing listens there; is it the right port?"
+    } else {
+        return problem;
+    };
+    format!("{problem}; {advice}")
 }
 
 /// An error with its causes.
@@ -159,8 +178,7 @@ fn parts(config: &Config) -> [(&'static str, usize); 4] {
 fn as_text(common: &Common, config: &Config, tried: Option<&[Tried]>) {
     output::problems(&config.warnings);
     if let Some(tried) = tried {
-        let rows: Vec<Vec<String>> = tried.iter().map(row).collect();
-        output::say(&output::table(&["ENDPOINT", "KIND", "STATE"], &rows));
+        show(tried);
     }
     let mut summary: Vec<String> = parts(config)
         .iter()
@@ -185,10 +203,25 @@ fn verdict(tried: &[Tried]) -> String {
     }
 }
 
+/// A line for each endpoint, and below it what is wrong: a column would leave no room for it.
+fn show(tried: &[Tried]) {
+    let rows: Vec<Vec<String>> = tried.iter().map(row).collect();
+    let table = output::table(&["ENDPOINT", "KIND", "STATE"], &rows);
+    let mut lines = table.lines();
+    lines.next().into_iter().for_each(output::say);
+    for (line, tried) in lines.zip(tried) {
+        output::say(line);
+        if let Some(problem) = &tried.problem {
+            let problem = output::hanging("    ", problem, output::line_width());
+            output::say(&paint(&problem, Paint::Red));
+        }
+    }
+}
+
 fn row(tried: &Tried) -> Vec<String> {
     let state = match &tried.problem {
         None => paint("ok", Paint::Green),
-        Some(problem) => paint(problem, Paint::Red),
+        Some(_) => paint("failed", Paint::Red),
     };
     vec![tried.title.clone(), tried.kind.clone(), state]
 }
