@@ -36,6 +36,7 @@ mod config;
 mod dead_letters;
 mod lane;
 mod link;
+mod metrics;
 mod properties;
 mod publisher;
 mod receipt;

@@ -8,12 +8,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_compat::{Compat, CompatExt};
+use hub_core::Meter;
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::Dispatch;
+
+use crate::metrics;
 
 /// How long a connection that is not needed any more may take to say good-bye. Longer, and threads
 /// of connections to a frozen broker pile up; shorter, and the broker logs broken connections.
@@ -32,6 +35,7 @@ pub(crate) struct Endpoint {
     pub(crate) tls: OwnedTLSConfig,
     /// For TCP, TLS and login together.
     pub(crate) connect_timeout: Duration,
+    pub(crate) meter: Meter,
 }
 
 /// An open connection. Clones share it; the last one closes it.
@@ -49,6 +53,16 @@ impl Link {
     /// # Errors
     /// What went wrong, in words: name not known, refused, certificate, credentials, virtual host.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, String> {
+        let opened = Self::try_open(endpoint).await;
+        let count = match opened {
+            Ok(_) => metrics::CONNECTIONS,
+            Err(_) => metrics::CONNECTION_FAILURES,
+        };
+        endpoint.meter.count(count, 1);
+        opened
+    }
+
+    async fn try_open(endpoint: &Endpoint) -> Result<Self, String> {
         let socket = Socket::default();
         let mut unfinished = CutOnDrop(Some(socket.clone()));
         let patience = endpoint.connect_timeout;

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::lane::{self, Answer, LANE_WIDTH, Request};
 use crate::link::{Endpoint, Link, reason, within};
+use crate::metrics;
 use crate::topology::short;
 
 /// Pauses between attempts to connect. Short ones: the hub's own back-off comes on top.
@@ -128,14 +129,29 @@ impl Publisher {
             return Err(NotPublished::Unavailable(reason));
         };
         let session = self.session().await.map_err(NotPublished::Unavailable)?;
-        if session.link.is_blocked() {
-            return Err(NotPublished::Blocked);
+        let told = if session.link.is_blocked() {
+            Err(NotPublished::Blocked)
+        } else {
+            let publishing = session.publish(address, properties, body, self.patience);
+            match timeout(self.patience, publishing).await {
+                Ok(told) => told,
+                Err(_) => Err(self.stalled(&session)),
+            }
+        };
+        if let Err(problem) = &told {
+            self.count(problem);
         }
-        let publishing = session.publish(address, properties, body, self.patience);
-        match timeout(self.patience, publishing).await {
-            Ok(told) => told,
-            Err(_) => Err(self.stalled(&session)),
-        }
+        told
+    }
+
+    fn count(&self, problem: &NotPublished) {
+        let count = match problem {
+            NotPublished::Blocked => metrics::BLOCKED,
+            NotPublished::Unroutable(_) => metrics::UNROUTABLE,
+            NotPublished::NotKept => metrics::NOT_KEPT,
+            NotPublished::Unavailable(_) | NotPublished::Refused(_) => return,
+        };
+        self.endpoint.meter.count(count, 1);
     }
 
     /// No answer came: the connection is given up, unless the broker said that it would be silent.

@@ -23,6 +23,7 @@ mod compose;
 mod config;
 mod letter;
 mod mailbox;
+mod metrics;
 mod mime;
 mod progress;
 mod receipt;

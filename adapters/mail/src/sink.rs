@@ -5,13 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
+use hub_core::{Content, Meter, OutgoingMessage, Sent, Sink, SinkError};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::compose::Composer;
+use crate::metrics;
 use crate::progress::{Progress, Verdict};
 use crate::smtp::{Answer, Dialer, Outgoing, Trouble, leave};
 
@@ -39,6 +40,7 @@ pub(crate) struct MailSink {
     pub(crate) slots: Semaphore,
     pub(crate) rested: Mutex<Vec<Rested>>,
     pub(crate) progress: Progress,
+    pub(crate) meter: Meter,
 }
 
 /// A connection that waits for its next mail.
@@ -73,6 +75,7 @@ impl Sink for MailSink {
         };
         let answers = self.hand_over(&outgoing).await;
         let answers = answers.map_err(|trouble| self.error(trouble))?;
+        self.count(&answers);
         let verdict = self
             .progress
             .answered(message.message_id, &recipients, &answers);
@@ -104,12 +107,32 @@ impl MailSink {
         loop {
             let rested = self.rested().pop();
             let Some(mut rested) = rested else {
-                return Ok((self.dialer.connect().await?, 0));
+                return Ok((self.connect().await?, 0));
             };
             if rested.since.elapsed() >= LONGEST_REST {
                 tokio::spawn(leave(rested.connection));
             } else if self.dialer.is_alive(&mut rested.connection).await? {
                 return Ok((rested.connection, rested.mails));
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Trouble> {
+        let connected = self.dialer.connect().await;
+        match &connected {
+            Ok(_) => self.meter.count(metrics::CONNECTIONS, 1),
+            Err(Trouble::NotLetIn(_)) => self.meter.count(metrics::NOT_LET_IN, 1),
+            Err(_) => {}
+        }
+        connected
+    }
+
+    fn count(&self, answers: &[Answer]) {
+        for answer in answers {
+            match answer {
+                Answer::Accepted(_) => {}
+                Answer::Later(_) => self.meter.count(metrics::PUT_OFF, 1),
+                Answer::Never(_) => self.meter.count(metrics::REFUSED, 1),
             }
         }
     }

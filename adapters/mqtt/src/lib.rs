@@ -28,6 +28,7 @@ mod config;
 mod identity;
 mod inbox;
 mod link;
+mod metrics;
 mod properties;
 mod publisher;
 mod receipt;

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hub_core::Meter;
 use rumqttc::{
     AckMode, AsyncClient, ConnAck, ConnAckProperties, ConnectReturnCode, ConnectionError, Event,
     EventLoop, MqttOptions, Packet, StateError, TlsConfiguration, Transport,
@@ -14,6 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::inbox::Feed;
+use crate::metrics;
 use crate::session::{EmptySession, REQUESTS_IN_FLIGHT};
 use crate::tls::ClientTls;
 
@@ -34,6 +36,7 @@ pub(crate) struct Endpoint {
     /// For TCP, TLS and login together.
     pub(crate) connect_timeout: Duration,
     pub(crate) keep_alive_seconds: u16,
+    pub(crate) meter: Meter,
 }
 
 /// A user and the password itself.
@@ -108,6 +111,20 @@ impl Link {
     /// # Errors
     /// What went wrong, in words: name not known, refused, certificate, credentials.
     pub(crate) async fn open(
+        endpoint: &Endpoint,
+        session: &Session,
+        feed: Option<Feed>,
+    ) -> Result<Self, String> {
+        let opened = Self::try_open(endpoint, session, feed).await;
+        let count = match opened {
+            Ok(_) => metrics::CONNECTIONS,
+            Err(_) => metrics::CONNECTION_FAILURES,
+        };
+        endpoint.meter.count(count, 1);
+        opened
+    }
+
+    async fn try_open(
         endpoint: &Endpoint,
         session: &Session,
         feed: Option<Feed>,

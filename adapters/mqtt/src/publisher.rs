@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::link::{Endpoint, Link, Session};
+use crate::metrics;
 
 /// Pauses between attempts to connect.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
@@ -101,7 +102,7 @@ impl Publisher {
         let link = self.link().await.map_err(NotPublished::Unavailable)?;
         fits(&link, &outgoing).map_err(NotPublished::Refused)?;
         let begun_alone = self.is_alone();
-        match timeout(self.patience, publish_on(&link, outgoing)).await {
+        let told = match timeout(self.patience, publish_on(&link, outgoing)).await {
             Err(_) => {
                 let reason = format!("no answer within {:?}", self.patience);
                 link.cut(&reason);
@@ -112,7 +113,13 @@ impl Publisher {
                 Err(NotPublished::NotKept(reason))
             }
             Ok(answer) => answer,
+        };
+        match &told {
+            Err(NotPublished::NoSubscriber) => self.endpoint.meter.count(metrics::NO_SUBSCRIBER, 1),
+            Err(NotPublished::Busy) => self.endpoint.meter.count(metrics::OVER_QUOTA, 1),
+            _ => {}
         }
+        told
     }
 
     /// Whether no other message is in flight.

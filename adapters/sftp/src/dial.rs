@@ -5,11 +5,13 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hub_core::Meter;
 use ssh2::MethodType;
 
 use crate::failure::Failure;
 use crate::known_hosts::{self, HostKeys, Verdict};
 use crate::login::Login;
+use crate::metrics;
 use crate::session::{Session, describe};
 
 /// Ciphers that we ask for, the best first. AES-GCM before ChaCha20, the other way round than
@@ -26,6 +28,7 @@ pub(crate) struct Dial {
     pub(crate) login: Login,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
+    pub(crate) meter: Meter,
 }
 
 impl Dial {
@@ -39,6 +42,16 @@ impl Dial {
     /// # Errors
     /// `Connection`, or `Refused` if the key or the login is not accepted.
     pub(crate) fn open(&self) -> Result<Session, Failure> {
+        let opened = self.try_open();
+        let count = match opened {
+            Ok(_) => metrics::LOGINS,
+            Err(_) => metrics::LOGIN_FAILURES,
+        };
+        self.meter.count(count, 1);
+        opened
+    }
+
+    fn try_open(&self) -> Result<Session, Failure> {
         let stream = self.connect()?;
         let mut ssh = ssh2::Session::new().map_err(|error| self.lost("beginning", &error))?;
         let opened = self.shake_hands(&mut ssh, &stream);

@@ -20,6 +20,7 @@ mod hold;
 mod known_hosts;
 mod listing;
 mod login;
+mod metrics;
 mod pieces;
 mod pool;
 mod remote_file;

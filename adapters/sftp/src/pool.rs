@@ -281,6 +281,7 @@ mod tests {
             },
             connect_timeout: timeout,
             timeout,
+            meter: hub_core::Meter::new("north", "partner"),
         };
         let pace = Pace {
             sessions,

@@ -288,6 +288,8 @@ async fn assert_sources(rig: &Rig, seen: &Exposition, bytes: usize) {
     let absent = |name| seen.value(&of(name, "gateway"));
     assert_eq!(absent("meterhub_source_connected"), 0.0);
     assert!(absent("meterhub_source_connect_failures_total") >= 1.0);
+    // What the adapter itself counts is told as well.
+    assert!(absent("meterhub_mqtt_connection_failures_total") >= 1.0);
     assert_eq!(
         absent("meterhub_source_connects_total"),
         absent("meterhub_source_connect_failures_total")

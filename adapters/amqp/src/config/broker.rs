@@ -168,6 +168,7 @@ impl Broker {
             uri,
             tls: self.tls(context)?,
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
+            meter: context.meter.clone(),
         })
     }
 

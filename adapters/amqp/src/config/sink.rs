@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::MessageTemplate;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -182,6 +182,10 @@ message_type = "work-order"
 expiration_seconds = 604800
 headers = { x-sender = "nordkraft" }
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        crate::metrics::ALL
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -121,6 +121,10 @@ dead_letter_exchange = "meterhub.rejected"
 window = 256                  # 1 keeps the order of the queue
 max_message_bytes = 67108864
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        crate::metrics::ALL
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

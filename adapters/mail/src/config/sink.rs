@@ -1,7 +1,7 @@
 //! Configuration of a mail sink.
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::Template;
 use lettre::message::header::ContentType;
 use schemars::JsonSchema;
@@ -211,6 +211,10 @@ server.login = { user = "hub@nordkraft.example", password = "env:SMTP_PASSWORD" 
 "#
     }
 
+    fn metrics() -> &'static [Metric] {
+        crate::metrics::OF_SINKS
+    }
+
     fn validate(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
         self.server.validate(&mut problems);
@@ -256,6 +260,7 @@ server.login = { user = "hub@nordkraft.example", password = "env:SMTP_PASSWORD" 
             slots: Semaphore::new(self.connections.clamp(1, MOST_CONNECTIONS)),
             rested: Default::default(),
             progress: Progress::default(),
+            meter: context.meter.clone(),
         }))
     }
 }

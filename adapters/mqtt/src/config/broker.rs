@@ -156,6 +156,7 @@ impl Broker {
             login,
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
             keep_alive_seconds: self.keep_alive_seconds,
+            meter: context.meter.clone(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -193,6 +193,10 @@ rejected_topic = "meterhub/rejected"
 window = 64                   # 1 keeps the order
 max_message_bytes = 1048576
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        crate::metrics::ALL
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -151,6 +151,7 @@ impl Server {
             },
             connect_timeout: timeout(self.connect_timeout_seconds),
             timeout: timeout(self.timeout_seconds),
+            meter: context.meter.clone(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Sink, SinkConfig, SinkError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::{OnExisting, Template};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -87,6 +87,10 @@ server.user = "meterhub"
 server.known_hosts = "known_hosts"
 server.password = "env:CONTRACTOR_PASSWORD"
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        crate::metrics::ALL
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{AdapterContext, ConfigProblem, Source, SourceConfig, SourceError};
+use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use hub_names::{Complete, Filter, Order};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -209,6 +209,10 @@ server.user = "meterhub"
 server.known_hosts = "known_hosts"
 server.private_key = "file:secrets/north_ed25519"
 "#
+    }
+
+    fn metrics() -> &'static [Metric] {
+        crate::metrics::ALL
     }
 
     fn validate(&self) -> Vec<ConfigProblem> {

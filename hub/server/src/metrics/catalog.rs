@@ -206,4 +206,46 @@ mod tests {
         once.dedup();
         assert_eq!(once.len(), names.len());
     }
+
+    /// Names in the sources of the adapters that look like metrics.
+    fn counted(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                counted(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let strings = text.split('"').skip(1).step_by(2);
+                let is_name = |text: &&str| {
+                    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+                    text.starts_with("meterhub_") && text.bytes().all(allowed)
+                };
+                found.extend(strings.filter(is_name).map(str::to_owned));
+            }
+        }
+    }
+
+    /// Nobody can read a figure that nothing explains.
+    #[test]
+    fn what_adapters_count_is_declared() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../adapters");
+        let registry = adapters();
+        let (mut found, known) = (Vec::new(), all(&registry));
+        let kinds = registry.sources.keys().chain(registry.sinks.keys());
+        let words: Vec<&str> = kinds.filter_map(|kind| kind.split('_').next()).collect();
+        // A crate that is not registered yet has nobody to tell.
+        let is_registered = |name: &str| name.split('_').nth(1).is_some_and(|w| words.contains(&w));
+        for adapter in std::fs::read_dir(folder).unwrap() {
+            let sources = adapter.unwrap().path().join("src");
+            if sources.is_dir() {
+                counted(&sources, &mut found);
+            }
+        }
+        assert!(found.contains(&"meterhub_amqp_connections_total".to_owned()));
+        found.retain(|name| is_registered(name) && !known.contains_key(name.as_str()));
+        assert!(
+            found.is_empty(),
+            "{found:?} are not in the `metrics()` of any registered adapter"
+        );
+    }
 }
