@@ -5,6 +5,8 @@
 //! each request, and as long to send another on a connection that is kept open. Slow bodies are
 //! the business of those who read them.
 
+mod tls;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -21,10 +23,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
+
+pub(crate) use tls::TlsError;
+pub(crate) use tls::acceptor;
 
 /// Connections served at a time; more wait to be taken. Too few starve partners that keep theirs
 /// open, too many cost memory (some 10 kB each) and file descriptors.
@@ -56,16 +63,33 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         connections: MAX_CONNECTIONS,
         header_timeout: HEADER_TIMEOUT,
     };
-    serve_within(limits, listener, router, stop).await;
+    serve_within(limits, listener, None, router, stop).await;
+}
+
+/// The same behind TLS. A client that does not greet in time, or whose certificate is not one of
+/// ours, is cut off.
+pub(crate) async fn serve_tls(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let limits = Limits {
+        connections: MAX_CONNECTIONS,
+        header_timeout: HEADER_TIMEOUT,
+    };
+    serve_within(limits, listener, Some(acceptor), router, stop).await;
 }
 
 async fn serve_within(
     limits: Limits,
     listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
     router: Router,
     stop: CancellationToken,
 ) {
     let server = Server {
+        acceptor,
         builder: builder(limits.header_timeout),
         router,
         header_timeout: limits.header_timeout,
@@ -136,6 +160,7 @@ fn builder(header_timeout: Duration) -> Builder<TokioExecutor> {
 
 /// What all connections share.
 struct Server {
+    acceptor: Option<TlsAcceptor>,
     builder: Builder<TokioExecutor>,
     router: Router,
     header_timeout: Duration,
@@ -152,11 +177,28 @@ impl Server {
         if let Err(problem) = stream.set_nodelay(true) {
             debug!(%problem, "TCP_NODELAY is not possible");
         }
+        let from = stream.peer_addr().ok();
+        let Some(acceptor) = &self.acceptor else {
+            return self.speak(stream, from, open).await;
+        };
+        match tokio::time::timeout(self.header_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.speak(stream, from, open).await,
+            Ok(Err(problem)) => debug!(%problem, "no TLS with this client"),
+            Err(_) => debug!("connection closed: TLS was not agreed on in time"),
+        }
+    }
+
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        stream: S,
+        from: Option<SocketAddr>,
+        open: Watcher,
+    ) {
         let asked = Arc::new(AtomicBool::new(false));
         let service = Noting {
             router: TowerToHyperService::new(self.router.clone()),
             asked: Arc::clone(&asked),
-            from: stream.peer_addr().ok(),
+            from,
         };
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(open.watch(connection));
@@ -239,7 +281,7 @@ mod tests {
                 connections,
                 header_timeout,
             };
-            let served = tokio::spawn(serve_within(limits, listener, router, stop.clone()));
+            let served = tokio::spawn(serve_within(limits, listener, None, router, stop.clone()));
             Self {
                 address,
                 stop,

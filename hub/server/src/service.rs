@@ -21,6 +21,7 @@ use crate::api;
 use crate::config::{Config, ConfigErrors, Drawing, SourceEntry, render};
 use crate::engine::{Engine, EngineError, PreparedEngine, Surroundings, assembled_folder};
 use crate::formats::formats;
+use crate::listener::{TlsError, acceptor};
 use crate::metrics::recorder;
 use crate::{listener, operators};
 
@@ -54,6 +55,9 @@ pub enum ServiceError {
     /// What operators show cannot be had.
     #[error("`metrics_token` in `[hub]` cannot be had")]
     MetricsToken(#[from] SecretError),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The HTTP address is not free.
     #[error("cannot listen on `{address}`; configure another `listen` address")]
     Listen {
@@ -73,6 +77,7 @@ pub struct Service {
     surroundings: Surroundings,
     engine: Option<Engine>,
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     http_stop: CancellationToken,
     http: tokio::task::JoinHandle<()>,
     _lock: File,
@@ -109,12 +114,11 @@ impl Service {
         let store = Store::open(&config.hub.data_dir, HUB_NODE, options, files, clock).await?;
         store.content().clear_partial().map_err(StoreError::from)?;
         clear_assembled(&config.hub.data_dir);
-        let address = config.hub.listen;
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.map_err(|cause| ServiceError::Listen { address, cause })?;
-        let address = listener
-            .local_addr()
-            .map_err(|cause| ServiceError::Listen { address, cause })?;
+        let (listener, address) = bind(config.hub.listen).await?;
+        let behind_tls = match &config.hub.tls {
+            None => None,
+            Some(tls) => Some((bind(tls.listen).await?, acceptor(tls, &config.dir)?)),
+        };
         expect_sources(&config, &surroundings.shared);
         let http_stop = CancellationToken::new();
         let clock = &surroundings.clock;
@@ -122,7 +126,16 @@ impl Service {
         let router = api::router(&store, &surroundings.shared, operators);
         let counting = http_stop.clone();
         tokio::spawn(async move { counting.run_until_cancelled(recorder.keep_up()).await });
-        let http = tokio::spawn(listener::serve(listener, router, http_stop.clone()));
+        let tls_address = behind_tls.as_ref().map(|((_, address), _)| *address);
+        let (stop, stop_tls) = (http_stop.clone(), http_stop.clone());
+        let http = tokio::spawn(async move {
+            let over_tls = async {
+                if let Some(((listener, _), acceptor)) = behind_tls {
+                    listener::serve_tls(listener, acceptor, router.clone(), stop_tls).await;
+                }
+            };
+            tokio::join!(listener::serve(listener, router.clone(), stop), over_tls);
+        });
         let prepared =
             PreparedEngine::new(Arc::clone(&config), store.clone(), surroundings.clone());
         let engine = Some(prepared.await?.start());
@@ -134,6 +147,7 @@ impl Service {
             surroundings,
             engine,
             address,
+            tls_address,
             http_stop,
             http,
             _lock: lock,
@@ -144,6 +158,12 @@ impl Service {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where HTTP listens behind TLS, if it does.
+    #[must_use]
+    pub const fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// The store.
@@ -224,6 +244,14 @@ impl Service {
             self.http.abort();
         }
     }
+}
+
+/// A listener, and where it listens.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServiceError> {
+    let failed = |cause| ServiceError::Listen { address, cause };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Makes known which names partners may post to, so that one whose source is not connected at the

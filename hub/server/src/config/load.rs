@@ -11,8 +11,10 @@ use super::document::{self, Section, Sections};
 use super::mappings::Mappings;
 use super::problem::{ConfigErrors, Location, Problem};
 use super::suggest::{did_you_mean, expected};
-use super::tables::{EnterpriseTable, HubTable, SinkTable, SourceTable, Word};
-use super::{Config, Enterprise, FallOver, HubConfig, SinkEntry, SourceEntry, fall_over};
+use super::tables::{EnterpriseTable, HubTable, SinkTable, SourceTable, TlsTable, Word};
+use super::{
+    Config, Enterprise, FallOver, HubConfig, SinkEntry, SourceEntry, TlsListen, fall_over,
+};
 use super::{adapter, mask, order, overlap, routes};
 use crate::formats::Formats;
 
@@ -130,6 +132,9 @@ impl<'l> Loader<'l> {
                 .join(data_dir.map_or(DATA_DIR, |word| word.get_ref())),
             listen: self.listen(address, at),
             metrics_token: table.as_ref().and_then(|table| table.metrics_token.clone()),
+            tls: section
+                .zip(table.and_then(|table| table.tls))
+                .and_then(|(section, tls)| self.tls(section, tls)),
         }
     }
 
@@ -142,11 +147,28 @@ impl<'l> Loader<'l> {
             )),
             Ok(address) if !address.ip().is_loopback() => self.problems.push(Problem::warning(
                 at,
-                format!("`[hub]`: `listen = \"{text}\"` can be reached from other machines without TLS, put a proxy with TLS in front of it"),
+                format!("`[hub]`: `listen = \"{text}\"` can be reached from other machines without TLS: keep it on this machine, and let partners come to `tls.listen`"),
             )),
             Ok(_) => {}
         }
         address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
+
+    fn tls(&mut self, section: &Section<'l>, tls: TlsTable) -> Option<TlsListen> {
+        let text = tls.listen.get_ref();
+        let Ok(listen) = text.parse() else {
+            let message = format!(
+                "`[hub]`: `tls.listen` is `{text}`, expected an address and a port such as `0.0.0.0:8443`"
+            );
+            let at = section.at(tls.listen.span());
+            self.problems.push(Problem::error(at, message));
+            return None;
+        };
+        Some(TlsListen {
+            listen,
+            certificate: tls.certificate,
+            client_authorities: tls.client_authorities,
+        })
     }
 
     fn enterprise(&mut self, section: &Section<'l>) -> Option<Enterprise> {

@@ -80,6 +80,19 @@ pub struct HubConfig {
     pub listen: SocketAddr,
     /// What an operator shows who asks for metrics; without it only this machine is told.
     pub metrics_token: Option<Secret>,
+    /// The same behind TLS.
+    pub tls: Option<TlsListen>,
+}
+
+/// An address behind TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsListen {
+    /// Where.
+    pub listen: SocketAddr,
+    /// Our certificate and its private key, in PEM.
+    pub certificate: Secret,
+    /// File of the authorities of which clients must show a certificate.
+    pub client_authorities: Option<PathBuf>,
 }
 
 /// A utility client.

@@ -2,6 +2,8 @@
 //!
 //! The table of an adapter (`[source.x.file]`) is not here: its shape is the adapter's own.
 
+use std::path::PathBuf;
+
 use hub_core::{CircuitPolicy, RateLimit, RetryPolicy, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,6 +33,25 @@ pub(crate) struct HubTable {
     #[serde(default)]
     #[schemars(with = "Option<String>", example = &"env:METERHUB_METRICS_TOKEN")]
     pub(crate) metrics_token: Option<Secret>,
+    /// A second address, behind TLS, for partners on the network. The same is served there.
+    #[serde(default)]
+    pub(crate) tls: Option<TlsTable>,
+}
+
+/// The address behind TLS.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsTable {
+    /// Address and port.
+    #[schemars(with = "String", example = &"0.0.0.0:8443")]
+    pub(crate) listen: Word,
+    /// Our certificate with its chain, and its private key, in one PEM: `file:hub.pem`. Read when the
+    /// hub starts.
+    pub(crate) certificate: Secret,
+    /// File of the certificate authorities (PEM) of which every client must show a certificate
+    /// (mutual TLS). What a client may do is still said by the credentials of each source.
+    #[serde(default)]
+    pub(crate) client_authorities: Option<PathBuf>,
 }
 
 /// A utility client: the owner of its devices, orders, readings and messages.
