@@ -64,7 +64,8 @@ node_package() {
   if [ -f "$TOOLS/npm/$1@$2" ]; then return 0; fi
   say "installing $1@$2 by npm"
   mkdir -p "$TOOLS/npm"
-  echo '{"name":"test-services","private":true}' >"$TOOLS/npm/package.json"
+  # Kept: npm removes whatever it does not name.
+  [ -f "$TOOLS/npm/package.json" ] || echo '{"name":"test-services","private":true}' >"$TOOLS/npm/package.json"
   timeout 300 npm install --prefix "$TOOLS/npm" --no-audit --no-fund --loglevel=error "$1@$2" >"$LOG/npm.log" 2>&1 9>&- || {
     tail -n 8 "$LOG/npm.log" >&2
     cannot "$1@$2 (for $CURRENT)" "npm failed, see above and $LOG/npm.log; does \`npm view $1\` work here?"
