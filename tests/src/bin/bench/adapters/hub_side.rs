@@ -34,14 +34,11 @@ pub(super) enum Accepted<'a> {
     File(&'a Path),
 }
 
-/// The route of a source whose messages are kept for a partner who is away: the least that the hub
-/// does with what it takes.
+/// The route of a source whose messages are kept, and go nowhere: the least that the hub does with
+/// what it takes.
 pub(super) fn kept(source: &str) -> String {
-    format!("[inbound.{source}]\nfrom = \"{source}\"\nformat = \"opaque\"\nto = [\"{AWAY}\"]\n\n")
+    format!("[inbound.{source}]\nfrom = \"{source}\"\nformat = \"opaque\"\nto = []\n\n")
 }
-
-/// The sink of a partner who is away.
-const AWAY: &str = "away";
 
 /// Time from the start of the hub until it has accepted so many messages, each committed. The hub is
 /// stopped in good order then, so that what it has accepted is answered.
@@ -49,7 +46,7 @@ const AWAY: &str = "away";
 /// # Errors
 /// They were not accepted, or the disk refuses.
 pub(super) async fn takes_in(disk: &Path, setup: &Setup, expected: u64) -> Outcome<Duration> {
-    let config = hub::folder(disk, &format!("{}{}", setup.sections, away(AWAY)))?;
+    let config = hub::folder(disk, &setup.sections)?;
     write_files(&config, setup)?;
     let begun = Instant::now();
     let hub = HubProcess::start(&config).await;
@@ -72,7 +69,7 @@ pub(super) async fn takes_pushed(
     expected: u64,
     push: impl AsyncFnOnce(&HubProcess) -> Outcome<Instant>,
 ) -> Outcome<Duration> {
-    let config = hub::folder(disk, &format!("{}{}", setup.sections, away(AWAY)))?;
+    let config = hub::folder(disk, &setup.sections)?;
     write_files(&config, setup)?;
     let hub = HubProcess::start(&config).await;
     let watch = Watch::open(&config)?;

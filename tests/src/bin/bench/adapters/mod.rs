@@ -58,9 +58,8 @@ pub(crate) async fn run(options: &Options, corpus: &Corpus, report: &mut Report)
 /// What is the same in all rows.
 const ABOUT: &str = "(g) Per adapter: the hub between a real server and its store, and beside it the \
     same client library on the same server, with the same window or as many connections, and no hub. \
-    In: what waits at the server is committed and acknowledged, from the start of the hub; it is kept \
-    for a partner who is away. Out: messages that the hub had stored are sent and their yes is stored, from the start of \
-    the hub. The server works on the same two cores, and its share is in both figures.";
+    In: what waits at the server is committed and acknowledged, from the start of the hub; it is kept. \
+    Out: messages that the hub had stored are sent and their yes is stored, from the start of the hub. The server works on the same two cores, and its share is in both figures.";
 
 /// Runs one adapter's part so that its failure, panic or silence is its own.
 async fn alone(part: impl Future<Output = Outcome<()>>) -> Outcome<()> {
