@@ -30,7 +30,7 @@ pub(crate) fn bytes(body: Body<LazyValue>) -> Result<Bytes, String> {
 }
 
 /// Of an encoded value (part 1 of the standard, sections 1.6.19 and 1.6.20). It is looked at, not
-/// decoded: a value may be nested as deeply as it is long.
+/// decoded: only two types are of use.
 fn of_value(mut value: Bytes) -> Result<Bytes, String> {
     const NULL: u8 = 0x40;
     const BINARY_8: u8 = 0xa0;

@@ -1,19 +1,24 @@
 //! One connection to a broker: opened, used and ended within time limits.
 
+use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use fe2o3_amqp::Connection as Library;
-use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::connection::{ConnectionHandle, OpenError};
 use fe2o3_amqp::sasl_profile::SaslProfile;
 use fe2o3_amqp::session::{Session, SessionHandle};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::external;
+use crate::guard::{Guard, Transport};
 use crate::words;
 
 /// How long a connection or session that is not needed any more may take to say good-bye.
@@ -167,27 +172,50 @@ async fn open(endpoint: &Endpoint) -> Result<Connection, String> {
 }
 
 async fn log_in(endpoint: &Endpoint, stream: TcpStream) -> Result<ConnectionHandle<()>, String> {
+    let opened = match &endpoint.tls {
+        None => begin(endpoint, Guard::new(stream)).await,
+        Some(connector) => match encrypt(connector, &endpoint.host, stream).await {
+            Ok(stream) => begin(endpoint, Guard::new(stream)).await,
+            Err(problem) => Err(OpenError::Io(problem)),
+        },
+    };
+    opened.map_err(|problem| words::opening(&problem))
+}
+
+/// TLS from the first byte, as on port 5671 everywhere.
+async fn encrypt(
+    connector: &TlsConnector,
+    host: &str,
+    stream: TcpStream,
+) -> io::Result<TlsStream<TcpStream>> {
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+    let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
+    connector.connect(name, stream).await
+}
+
+async fn begin<S: Transport>(
+    endpoint: &Endpoint,
+    stream: Guard<S>,
+) -> Result<ConnectionHandle<()>, OpenError> {
     // What is promised to the other side is half of it.
     let silence = u32::try_from(endpoint.heartbeat.as_millis() * 2).unwrap_or(u32::MAX);
     let builder = Library::builder()
         .container_id(format!("meterhub {}", endpoint.name))
         .hostname(endpoint.host_name.as_str())
         .sasl_hostname(endpoint.host_name.as_str())
-        .sasl_profile(endpoint.login.clone())
+        // To the library it is, once it is guarded.
+        .scheme("amqp")
         .idle_time_out(silence);
-    let opened = match &endpoint.tls {
-        None => builder.scheme("amqp").open_with_stream(stream).await,
-        Some(connector) => {
-            let builder = builder
-                .scheme("amqps")
-                .domain(endpoint.host.as_str())
-                // TLS from the first byte, as on port 5671 everywhere.
-                .alt_tls_establishment(true)
-                .tls_connector(connector.clone());
+    match &endpoint.login {
+        SaslProfile::External => {
+            let stream = external::log_in(&endpoint.host_name, stream).await?;
             builder.open_with_stream(stream).await
         }
-    };
-    opened.map_err(|problem| words::opening(&problem))
+        login => {
+            let builder = builder.sasl_profile(login.clone());
+            builder.open_with_stream(stream).await
+        }
+    }
 }
 
 /// Owns the library's handle: begins sessions, and tells when and why the connection ended.

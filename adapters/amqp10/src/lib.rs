@@ -27,11 +27,13 @@
 //! - *While it writes to a broker that does not read, it does nothing else*, not even watch the time. A
 //!   second handle on the socket ends that.
 //! - *Values are decoded as deeply as they are nested, without a limit* (seen: a thousand levels, 10 KB,
-//!   overflow the stack of a thread of 2 MiB in a debug build). Bodies are not decoded for that reason.
-//!   Annotations are, before we see the message: a sender who can put one so nested into the queue, past
-//!   a broker that does not look at it, ends the process. Not solved here; read only queues whose
-//!   senders are trusted so far.
-//! - *SASL EXTERNAL is possible only where the library encrypts.* It does, with our configuration.
+//!   overflow the stack of a thread of 2 MiB in a debug build). Here all that comes is looked at before
+//!   the library sees it: above 64 levels the connection ends. So it does at what the library reads
+//!   otherwise than the standard has it, and levels could hide in: sizes that do not fit, arrays of
+//!   lists, maps, arrays or described values. Such a message is not taken out of its queue: the source
+//!   ends again with each attempt, and says why, until an operator takes the message away.
+//! - *SASL EXTERNAL is possible only where the library encrypts.* We encrypt, so as to look at what
+//!   comes, and do that login ourselves with the library's parts.
 //! - The library's own logging is off: it shows frames, and bodies with them.
 //!
 //! # Brokers, as they were seen
@@ -48,9 +50,13 @@
 mod body;
 mod config;
 mod connection;
+mod external;
 mod feed;
+mod frames;
+mod guard;
 mod lane;
 mod metrics;
+mod nesting;
 mod properties;
 mod publisher;
 mod receipt;

@@ -83,7 +83,8 @@ impl Subscription {
     }
 }
 
-/// An address that is being read.
+/// An address that is being read. A message that is nested too deeply for the library ends it, and
+/// stays in the queue until an operator takes it away: see the crate's documentation.
 pub(crate) struct Amqp10Source {
     name: String,
     window: usize,

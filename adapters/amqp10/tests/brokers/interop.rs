@@ -7,6 +7,7 @@ use adapter_amqp10::{Amqp10SinkConfig, Amqp10SourceConfig};
 use fe2o3_amqp::types::messaging::DeliveryState;
 use hub_core::{Headers, SinkConfig, SourceConfig};
 use meterhub_tests::conformance::{accepted, message, read, receive};
+use meterhub_tests::wait::{PATIENCE, until};
 
 use crate::rig::{Broker, calm, unique};
 use crate::wire::Wire;
@@ -98,8 +99,11 @@ async fn messages_of_every_kind_are_taken_or_refused() {
         assert_eq!(header(&found[3].3, name), Some(value), "{name}");
     }
     for refused in ["refused-1", "refused-2"] {
-        let Some(DeliveryState::Rejected(rejected)) = wire.answer(refused) else {
-            panic!("{refused}: {:?}", wire.answer(refused))
+        // It may still be on its way.
+        let answered = || async { wire.answer(refused) };
+        let told = until("the rejection", PATIENCE, answered).await;
+        let DeliveryState::Rejected(rejected) = told else {
+            panic!("{refused}: {told:?}")
         };
         let reason = rejected.error.unwrap().description.unwrap();
         assert!(reason.contains("expected `data`"), "{reason}");

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
 mod interop;
+mod nested;
 mod proton;
 mod refusals;
 mod rig;
