@@ -11,6 +11,7 @@ use std::time::Duration;
 use hub_core::Reported;
 use hub_store::messages::ReportView;
 use meterhub_tests::config_folder::ConfigFolder;
+use meterhub_tests::files_load::files_of;
 use meterhub_tests::hub_process::HubProcess;
 use meterhub_tests::observe;
 use meterhub_tests::wait::{until, until_true};
@@ -79,6 +80,10 @@ async fn an_import_that_fails_is_shown_on_its_delivery_though_the_hub_is_killed(
     };
     let hub = HubProcess::start(&config).await;
     let said = reported(&config).await;
+    // The outcome is a message of its own, which is passed on.
+    let told = config.root().join("told");
+    let is_told = || async { !files_of(&told).expect("can be read").is_empty() };
+    until_true("the outcome to be told", PATIENCE, is_told).await;
     hub.stop().await;
 
     assert_eq!(said.endpoint, "fusion");
@@ -87,8 +92,8 @@ async fn an_import_that_fails_is_shown_on_its_delivery_though_the_hub_is_killed(
     assert_eq!(said.outcome, Reported::Failed);
     assert_eq!(said.note, format!("job {job}: ERROR"));
     assert_eq!(fusion.world().fusion.uploads.len(), 1, "imported once");
-    let told = std::fs::read_dir(config.root().join("told")).expect("is there");
-    assert_eq!(told.count(), 1, "told once");
+    let told = files_of(&told).expect("can be read");
+    assert_eq!(told.len(), 1, "told once");
 }
 
 /// The report on the import, once there is one.
