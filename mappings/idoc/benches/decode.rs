@@ -95,8 +95,7 @@ impl Records for Count {
     }
 }
 
-fn in_parts(decoder: &IdocDecoder, bytes: &Vec<u8>) -> u64 {
-    let payload: &dyn Payload = bytes;
+fn in_parts(decoder: &IdocDecoder, payload: &dyn Payload) -> u64 {
     let parts = decoder.segments(payload, 0).expect("memory can be read");
     let parts = Mutex::new(parts.expect("UTF-8 can be cut"));
     let work = || {
