@@ -82,6 +82,7 @@ impl Publish for Parts {
 /// Leaves a message in the store of which order `a1` was applied, and nothing else.
 async fn leave_half_done(store: &Store, decoded_by: i64, encoded_by: i64) -> MessageId {
     let message = NewMessage {
+        at_once: None,
         enterprise: "north".into(),
         source: "in".into(),
         name: "half.csv".into(),

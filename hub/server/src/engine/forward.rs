@@ -1,7 +1,9 @@
 //! What is published of messages that are not decoded: the message itself, or nothing.
 
+use std::sync::Arc;
+
 use hub_core::MessageId;
-use hub_store::messages::{Change, NewDelivery, Publication, Publish};
+use hub_store::messages::{AtOnce, Change, NewDelivery, Publication, Publish};
 
 use crate::config::Inbound;
 
@@ -21,9 +23,26 @@ impl Publish for Silent {
 
 /// Passes a message on as it is: routes with the format `opaque`.
 pub(super) struct Forward {
-    pub(super) route: Inbound,
+    pub(super) route: Arc<Inbound>,
     pub(super) media_type: Option<String>,
     pub(super) name: String,
+}
+
+/// Whether a route is done with a message as soon as it is accepted: there is nothing to read, and
+/// nobody to tell what came of it.
+pub(super) const fn is_done_at_once(route: &Inbound) -> bool {
+    route.decoder.is_none() && route.answer.is_none()
+}
+
+impl Forward {
+    /// How a message is done with when it is accepted, if its route can do that.
+    pub(super) fn at_once(self) -> Option<AtOnce> {
+        is_done_at_once(&self.route).then(|| AtOnce {
+            route: self.route.name.clone(),
+            decoded_by: self.route.decoded_by,
+            publisher: Arc::new(self),
+        })
+    }
 }
 
 impl Publish for Forward {

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use hub_core::{Arrival, Backoff, Body, IncomingMessage, Settlement, Source, SourceError};
 use hub_store::content::{ContentStore, MAX_INLINE_BYTES, Staged};
-use hub_store::messages::{Acceptance, NewMessage};
+use hub_store::messages::{Acceptance, NewMessage, Store};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use super::Hub;
+use super::forward::{Forward, is_done_at_once};
 use super::measure::SourceMeasure;
 use crate::config::{Inbound, SourceEntry};
 
@@ -29,7 +30,7 @@ const PIECE_BYTES: usize = 256 * 1024;
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Runs a source until the engine stops.
-pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Inbound) {
+pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Arc<Inbound>) {
     let intake = Arc::new(Intake {
         hub: hub.clone(),
         measure: hub.measures.source(&entry.name),
@@ -105,7 +106,7 @@ struct Intake {
     hub: Hub,
     measure: Arc<SourceMeasure>,
     entry: SourceEntry,
-    route: Inbound,
+    route: Arc<Inbound>,
 }
 
 impl Intake {
@@ -141,7 +142,7 @@ impl Intake {
         let mut bytes = 0;
         let settlement = match self.store(message, &mut bytes).await {
             Ok(Acceptance::Accepted(message_id)) => {
-                self.hub.wakers.sources.wake(&self.entry.name);
+                self.pass_on();
                 Settlement::Accepted {
                     message_id,
                     duplicate: false,
@@ -169,6 +170,17 @@ impl Intake {
         receipt.settle(settlement).await;
     }
 
+    /// Wakes who goes on with an accepted message.
+    fn pass_on(&self) {
+        if !is_done_at_once(&self.route) {
+            return self.hub.wakers.sources.wake(&self.entry.name);
+        }
+        self.measure.done_at_once();
+        for sink in &self.route.to {
+            self.hub.wakers.sinks.wake(sink);
+        }
+    }
+
     /// Stores a message. Says how many `bytes` it has.
     async fn store(
         &self,
@@ -176,15 +188,20 @@ impl Intake {
         bytes: &mut u64,
     ) -> Result<Acceptance, hub_store::StoreError> {
         let store = &self.hub.store;
-        let unique = store.next_id().to_string();
-        let content = stage(store.content(), message.body, unique).await?;
+        let content = stage(store, message.body).await?;
         *bytes = content.size;
         let business_key = match message.business_key {
             None => self.own_key(&content).await?,
             key => key,
         };
+        let forward = Forward {
+            route: Arc::clone(&self.route),
+            media_type: message.media_type.clone(),
+            name: message.name.clone(),
+        };
         store
             .accept(NewMessage {
+                at_once: forward.at_once(),
                 enterprise: self.entry.enterprise.clone(),
                 source: self.entry.name.clone(),
                 name: message.name,
@@ -213,10 +230,12 @@ impl Intake {
 }
 
 /// Puts a body where it is safe.
-async fn stage(content: &ContentStore, body: Body, unique: String) -> io::Result<Staged> {
-    let content = content.clone();
+async fn stage(store: &Store, body: Body) -> io::Result<Staged> {
+    let (content, unique) = match body {
+        Body::Bytes(bytes) if bytes.len() <= MAX_INLINE_BYTES => return Ok(Staged::inline(bytes)),
+        _ => (store.content().clone(), store.next_id().to_string()),
+    };
     match body {
-        Body::Bytes(bytes) if bytes.len() <= MAX_INLINE_BYTES => Ok(Staged::inline(bytes)),
         Body::Bytes(bytes) => {
             let staged = blocking(move || {
                 let mut staging = content.begin(&unique)?;

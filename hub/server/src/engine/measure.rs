@@ -210,11 +210,22 @@ impl SourceMeasure {
         }
     }
 
+    /// A message was done when it was accepted.
+    pub(super) fn done_at_once(&self) {
+        self.finished(MessageState::Processed);
+    }
+
     fn applied(&self, chunk: &AppliedChunk) {
         self.records_applied.increment(chunk.applied);
         self.records_rejected.increment(chunk.rejected);
         self.findings.increment(chunk.findings);
-        let ended = |(state, _): &&(MessageState, Counter)| chunk.state == Some(*state);
+        if let Some(state) = chunk.state {
+            self.finished(state);
+        }
+    }
+
+    fn finished(&self, state: MessageState) {
+        let ended = |(of, _): &&(MessageState, Counter)| state == *of;
         if let Some((_, counter)) = self.finished.iter().find(ended) {
             counter.increment(1);
         }

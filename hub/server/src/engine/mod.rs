@@ -176,8 +176,9 @@ impl PreparedEngine {
             let Some(source) = hub.config.sources.get(&route.from) else {
                 continue;
             };
-            tasks.spawn(process::run(hub.clone(), route.clone()));
-            tasks.spawn(intake::run(hub.clone(), source.clone(), route.clone()));
+            let route = Arc::new(route.clone());
+            tasks.spawn(process::run(hub.clone(), Arc::clone(&route)));
+            tasks.spawn(intake::run(hub.clone(), source.clone(), route));
         }
         tasks.spawn(report_orphans(hub.clone()));
         Engine { hub, tasks }

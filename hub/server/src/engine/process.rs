@@ -21,7 +21,7 @@ use crate::config::{Inbound, Outbound, UnknownDevices};
 /// Bytes of small messages decoded together; more would only wait in memory.
 const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Processes a source's messages until the engine stops.
-pub(super) async fn run(hub: Hub, route: Inbound) {
+pub(super) async fn run(hub: Hub, route: Arc<Inbound>) {
     let waker = hub.wakers.sources.of(&route.from);
     let Some(processor) = Processor::new(hub.clone(), route) else {
         return;
@@ -48,14 +48,14 @@ pub(super) async fn run(hub: Hub, route: Inbound) {
 /// Processes the messages of one route's source.
 pub(super) struct Processor {
     pub(super) hub: Hub,
-    pub(super) route: Inbound,
+    pub(super) route: Arc<Inbound>,
     enterprise: EnterpriseId,
     zone: Zone,
     routes: Vec<Arc<Outbound>>,
 }
 
 impl Processor {
-    fn new(hub: Hub, route: Inbound) -> Option<Self> {
+    fn new(hub: Hub, route: Arc<Inbound>) -> Option<Self> {
         let zone = hub.config.enterprises.get(&route.enterprise)?.zone.clone();
         let enterprise = *hub.enterprises.get(&route.enterprise)?;
         let of_enterprise = |outbound: &&Outbound| outbound.enterprise == route.enterprise;
@@ -238,7 +238,7 @@ impl Processor {
         let publisher = match self.route.decoder.is_some() {
             true => self.record_publisher(message),
             false => Arc::new(Forward {
-                route: self.route.clone(),
+                route: Arc::clone(&self.route),
                 media_type: message.media_type.clone(),
                 name: message.name.clone(),
             }),

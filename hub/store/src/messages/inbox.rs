@@ -5,7 +5,7 @@ use hub_model::Instant;
 use sha2::{Digest, Sha256};
 
 use super::trace::{Step, Tracer};
-use super::{MessageState, Store, reports};
+use super::{AtOnce, MessageState, Store, reports};
 use crate::StoreError;
 use crate::content::{Hash, Staged};
 use crate::db::{Row, Tx, Value, all, first};
@@ -16,7 +16,7 @@ const MAX_OPEN_BATCH: i64 = 256;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// A message to accept. Its content is staged already.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NewMessage {
     /// The enterprise it is for.
     pub enterprise: String,
@@ -34,6 +34,8 @@ pub struct NewMessage {
     pub reports: Vec<DeliveryReport>,
     /// The content.
     pub content: Staged,
+    /// Set if nothing has to read it: it is done as soon as it is accepted.
+    pub at_once: Option<AtOnce>,
 }
 
 /// What became of a claim. The answer is on disk.
@@ -304,6 +306,9 @@ fn accept(
     }
     reports::store(tx, &message.enterprise, id, tracer.now, &message.reports)?;
     tracer.message(tx, id, Step::Received, None)?;
+    if let Some(at_once) = &message.at_once {
+        at_once.run(tx, tracer, id)?;
+    }
     Ok(Acceptance::Accepted(id))
 }
 
@@ -314,12 +319,16 @@ fn insert(
     message: &NewMessage,
     identity: &[u8; 16],
 ) -> Result<bool, StoreError> {
-    let sql = concat!(
-        "INSERT INTO message (id, enterprise, source, name, identity, business_key, content_hash, size, \
-         media_type, headers, received_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ",
-        received!(),
-        ") ON CONFLICT (identity) DO NOTHING"
-    );
+    let sql = "INSERT INTO message (id, enterprise, source, name, identity, business_key, content_hash, \
+               size, media_type, headers, received_at, state, route, decoded_by, finished_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+               ON CONFLICT (identity) DO NOTHING";
+    let at_once = message.at_once.as_ref();
+    let state = match at_once {
+        Some(_) => MessageState::Processed,
+        None => MessageState::Received,
+    };
+    let now = tracer.now.micros();
     let headers = header_text(&message.headers);
     let inserted = tx.execute(
         sql,
@@ -334,7 +343,11 @@ fn insert(
             message.content.size.cast_signed().into(),
             message.media_type.as_ref().into(),
             headers.as_ref().into(),
-            tracer.now.micros().into(),
+            now.into(),
+            state.code().into(),
+            at_once.map(|done| done.route.as_str()).into(),
+            at_once.map(|done| done.decoded_by).into(),
+            at_once.map(|_| now).into(),
         ],
     )?;
     Ok(inserted == 1)

@@ -5,6 +5,7 @@
 mod states;
 
 mod apply;
+mod at_once;
 mod attempts;
 mod backlog;
 mod begin_again;
@@ -26,6 +27,7 @@ use hub_core::{Clock, IdGenerator, MessageId};
 pub use apply::{
     AppliedChunk, Change, Chunk, Ended, Ending, NewDelivery, NewParts, Publication, Publish,
 };
+pub use at_once::AtOnce;
 pub use attempts::{Attempts, EndedAttempt};
 pub use backlog::{Backlog, Waiting};
 pub use begin_again::BeginAgain;
