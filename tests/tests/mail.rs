@@ -1,14 +1,15 @@
 //! A hub between real mail servers: a utility mails a workbook of work orders, and the contractor
-//! gets each of them as an attachment.
+//! gets each of them as an attachment; a mail that some recipients have is not sent to them again,
+//! though the hub is killed before the others have it.
 
 use std::time::Duration;
 
 use mail_parser::{MessageParser, MimeHeaders};
 use meterhub_tests::config_folder::ConfigFolder;
-use meterhub_tests::hub_process::HubProcess;
+use meterhub_tests::hub_process::{self, HubProcess};
 use meterhub_tests::observe;
 use meterhub_tests::post_office::PostOffice;
-use meterhub_tests::wait::until_true;
+use meterhub_tests::wait::{until, until_true};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The workbook's orders that can be understood; one of them is changed further down.
@@ -166,4 +167,75 @@ async fn a_workbook_that_is_mailed_becomes_work_orders_that_are_mailed() {
         !log.contains(scene.office.password()),
         "no password in the log"
     );
+}
+
+/// Files are mailed to the contractor, and to somebody whom the server puts off for ever.
+fn half_taken(office: &PostOffice, contractor: &str) -> String {
+    let sender = office.sender();
+    format!(
+        r#"
+[enterprise.north]
+zone = "Europe/Stockholm"
+[source.files]
+enterprise = "north"
+file = {{ path = "../files", complete = "rename", poll_milliseconds = 20 }}
+[inbound.files]
+from = "files"
+format = "opaque"
+to = ["letters"]
+[sink.letters]
+enterprise = "north"
+retry = {{ initial_milliseconds = 50, max_seconds = 1, attempts = 1000 }}
+circuit = {{ failures = 5, probe_seconds = 1 }}
+[sink.letters.mail]
+from = "Nord <hub@nord.example>"
+to = ["{contractor}@contractor.example", "greylist@contractor.example"]
+{sender}
+"#
+    )
+}
+
+/// Waits until the only delivery was attempted so often; returns how often.
+async fn attempted(config: &ConfigFolder, at_least: u64) -> u64 {
+    let look = async || {
+        let listed = hub_process::run_json(config, &["message", "list"]);
+        let id = listed.first()?["message_id"].as_str()?.to_owned();
+        let shown = hub_process::run_json(config, &["message", "show", &id]);
+        let delivery = &shown.first()?["deliveries"][0];
+        let told = delivery["note"].as_str()?.contains("accepted for 1 other");
+        delivery["attempts"]
+            .as_u64()
+            .filter(|attempts| told && *attempts >= at_least)
+    };
+    until("attempts", PATIENCE, look).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_a_mail_does_not_get_it_again_after_the_hub_was_killed() {
+    let Some(office) = PostOffice::found() else {
+        return;
+    };
+    let contractor = format!("halfway{}", std::process::id());
+    let config = ConfigFolder::new().expect("the disk works");
+    office.write_password(&config);
+    let configuration = half_taken(&office, &contractor);
+    config.write(&configuration).expect("the disk works");
+    let folder = config.partner("files").expect("the disk works");
+    std::fs::write(folder.join("report.csv"), "a;b").expect("the disk works");
+
+    let hub = HubProcess::start(&config).await;
+    let before = attempted(&config, 2).await;
+    hub.kill().await;
+    let hub = HubProcess::start(&config).await;
+    attempted(&config, before + 2).await;
+    hub.stop().await;
+
+    // Behind a second mail, had there been one.
+    let to = format!("{contractor}@contractor.example");
+    let from = "Utility <orders@utility.example>";
+    office.mail(from, &to, "last.xlsx", Vec::new()).await;
+    let has_last = |mail: &Vec<u8>| mail.windows(9).any(|text| text == b"last.xlsx");
+    let arrived = || async { office.mails(&contractor, "").iter().any(has_last) };
+    until_true("the last mail", PATIENCE, arrived).await;
+    assert_eq!(office.mails(&contractor, "").len(), 2, "each once");
 }

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use hub_core::OutgoingMessage;
-use hub_names::Template;
+use hub_names::{MessageTemplate, Template, fit};
 use lettre::address::Address;
 use lettre::message::header::{
     ContentDisposition, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
@@ -13,24 +13,46 @@ use lettre::message::header::{
 use lettre::message::{Attachment, Body, Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
 
 use crate::config::BodyPlace;
-use crate::template::{Fit, TextTemplate};
+use crate::sms::Sms;
 
 /// Media type of a body whose own cannot be read.
 const ANY_BYTES: &str = "application/octet-stream";
 
 /// How mails are made.
 pub(crate) struct Composer {
-    pub(crate) from: TextTemplate,
-    pub(crate) to: Vec<TextTemplate>,
-    pub(crate) cc: Vec<TextTemplate>,
-    pub(crate) reply_to: Option<TextTemplate>,
-    pub(crate) subject: TextTemplate,
-    pub(crate) text: Option<TextTemplate>,
-    pub(crate) html: Option<TextTemplate>,
+    pub(crate) from: MessageTemplate,
+    pub(crate) to: Vec<MessageTemplate>,
+    pub(crate) cc: Vec<MessageTemplate>,
+    pub(crate) reply_to: Option<MessageTemplate>,
+    pub(crate) subject: MessageTemplate,
+    pub(crate) text: Option<MessageTemplate>,
+    pub(crate) html: Option<MessageTemplate>,
     pub(crate) place: BodyPlace,
     pub(crate) attachment_name: Template,
     /// Instead of the message's own.
     pub(crate) media_type: Option<String>,
+}
+
+/// A message and its body, of which mails are made.
+pub(crate) struct Original<'a> {
+    message: &'a OutgoingMessage,
+    body: Vec<u8>,
+    /// What the body is, where the configuration says so.
+    sms: Option<Sms>,
+}
+
+impl Original<'_> {
+    fn fill(&self, template: &MessageTemplate, fit: impl Fn(&str) -> String) -> String {
+        let own = self.sms.as_ref().map(Sms::words);
+        let own = own.as_ref().map_or(&[][..], |own| own);
+        template.fill_with(self.message, own, fit)
+    }
+}
+
+/// What is read: a text or HTML, or the same in both.
+enum Readable {
+    One(SinglePart),
+    Both(MultiPart),
 }
 
 /// Who a mail is from and for.
@@ -69,29 +91,43 @@ impl Head {
 }
 
 impl Composer {
+    /// A message with its body, understood as configured.
+    ///
+    /// # Errors
+    /// It is to be an SMS, and is none.
+    pub(crate) fn original<'a>(
+        &self,
+        message: &'a OutgoingMessage,
+        body: Vec<u8>,
+    ) -> Result<Original<'a>, String> {
+        let sms = match self.place {
+            BodyPlace::Sms => Some(Sms::read(&body)?),
+            BodyPlace::Attachment | BodyPlace::Inline => None,
+        };
+        Ok(Original { message, body, sms })
+    }
+
     /// Who a message is from and for.
     ///
     /// # Errors
     /// An address that no mail can have.
-    pub(crate) fn head(&self, message: &OutgoingMessage) -> Result<Head, String> {
-        let mailbox = |key: &str, template: &TextTemplate| {
-            let text = template.fill(message, Fit::Line)?;
+    pub(crate) fn head(&self, original: &Original<'_>) -> Result<Head, String> {
+        let mailbox = |key: &str, template: &MessageTemplate| {
+            let text = original.fill(template, fit::line);
             text.trim()
                 .parse::<Mailbox>()
                 .map_err(|e| format!("`{key}` makes `{text}`, which is no mail address: {e}"))
         };
-        let all = |key: &str, templates: &[TextTemplate]| {
+        let all = |key: &str, templates: &[MessageTemplate]| {
             let mailboxes = templates.iter().map(|t| mailbox(key, t));
             mailboxes.collect::<Result<Vec<Mailbox>, String>>()
         };
+        let reply_to = self.reply_to.as_ref().map(|t| mailbox("reply_to", t));
         Ok(Head {
             from: mailbox("from", &self.from)?,
             to: all("to", &self.to)?,
             cc: all("cc", &self.cc)?,
-            reply_to: match &self.reply_to {
-                Some(template) => Some(mailbox("reply_to", template)?),
-                None => None,
-            },
+            reply_to: reply_to.transpose()?,
         })
     }
 
@@ -99,22 +135,31 @@ impl Composer {
     ///
     /// # Errors
     /// A template makes what no mail can hold.
-    pub(crate) fn mail(
-        &self,
-        message: &OutgoingMessage,
-        head: &Head,
-        body: Vec<u8>,
-    ) -> Result<Vec<u8>, String> {
-        let builder = self.headers(message, head)?;
+    pub(crate) fn mail(&self, original: Original<'_>, head: &Head) -> Result<Vec<u8>, String> {
+        let builder = self.headers(&original, head);
         let mail = match self.place {
-            BodyPlace::Inline => builder.singlepart(self.inline(message, body)),
-            BodyPlace::Attachment => builder.multipart(self.attached(message, body)?),
+            BodyPlace::Inline => builder.singlepart(self.inline(original)),
+            BodyPlace::Attachment => {
+                let mixed = MultiPart::mixed().boundary(boundary(original.message, "mixed"));
+                let mixed = match self.readable(&original) {
+                    Some(Readable::One(part)) => mixed.singlepart(part),
+                    Some(Readable::Both(parts)) => mixed.multipart(parts),
+                    None => mixed.build(),
+                };
+                builder.multipart(mixed.singlepart(self.attachment(original)?))
+            }
+            BodyPlace::Sms => match self.readable(&original) {
+                Some(Readable::One(part)) => builder.singlepart(part),
+                Some(Readable::Both(parts)) => builder.multipart(parts),
+                None => builder.body(String::new()),
+            },
         };
         Ok(mail.map_err(|e| e.to_string())?.formatted())
     }
 
-    fn headers(&self, message: &OutgoingMessage, head: &Head) -> Result<MessageBuilder, String> {
-        let subject = self.subject.fill(message, Fit::Line)?;
+    fn headers(&self, original: &Original<'_>, head: &Head) -> MessageBuilder {
+        let message = original.message;
+        let subject = original.fill(&self.subject, fit::line);
         let micros = u64::try_from(message.created.micros()).unwrap_or_default();
         let mut builder = Message::builder()
             .from(head.from.clone())
@@ -142,43 +187,45 @@ impl Composer {
         if let Some(mailbox) = &head.reply_to {
             builder = builder.reply_to(mailbox.clone());
         }
-        Ok(builder)
+        builder
     }
 
     /// The body is what the reader sees.
-    fn inline(&self, message: &OutgoingMessage, body: Vec<u8>) -> SinglePart {
-        let mut media_type = self.media_type(message).to_owned();
+    fn inline(&self, original: Original<'_>) -> SinglePart {
+        let mut media_type = self.media_type(original.message).to_owned();
         let kind = media_type.to_ascii_lowercase();
-        let is_text = kind.starts_with("text/") && std::str::from_utf8(&body).is_ok();
+        let is_text = kind.starts_with("text/") && std::str::from_utf8(&original.body).is_ok();
         if is_text && !kind.contains("charset") {
             media_type.push_str("; charset=utf-8");
         }
         SinglePart::builder()
             .header(content_type(&media_type))
             .header(ContentDisposition::inline())
-            .body(bytes(body))
+            .body(bytes(original.body))
     }
 
-    /// The body is attached to a text.
-    fn attached(&self, message: &OutgoingMessage, body: Vec<u8>) -> Result<MultiPart, String> {
-        let name = self.attachment_name.name(message)?;
-        let attachment =
-            Attachment::new(name).body(bytes(body), content_type(self.media_type(message)));
-        let text = fill(self.text.as_ref(), message, Fit::Text)?;
-        let html = fill(self.html.as_ref(), message, Fit::Html)?;
-        let mixed = MultiPart::mixed().boundary(boundary(message, "mixed"));
-        Ok(match (text, html) {
-            (Some(text), Some(html)) => mixed.multipart(
+    /// The body as a file.
+    fn attachment(&self, original: Original<'_>) -> Result<SinglePart, String> {
+        let name = self.attachment_name.name(original.message)?;
+        let kind = content_type(self.media_type(original.message));
+        Ok(Attachment::new(name).body(bytes(original.body), kind))
+    }
+
+    /// What the templates say, if there are any.
+    fn readable(&self, original: &Original<'_>) -> Option<Readable> {
+        let text = self.text.as_ref();
+        let text = text.map(|t| SinglePart::plain(original.fill(t, str::to_owned)));
+        let html = self.html.as_ref();
+        let html = html.map(|t| SinglePart::html(original.fill(t, fit::markup)));
+        match (text, html) {
+            (Some(text), Some(html)) => Some(Readable::Both(
                 MultiPart::alternative()
-                    .boundary(boundary(message, "alternative"))
-                    .singlepart(SinglePart::plain(text))
-                    .singlepart(SinglePart::html(html)),
-            ),
-            (Some(text), None) => mixed.singlepart(SinglePart::plain(text)),
-            (None, Some(html)) => mixed.singlepart(SinglePart::html(html)),
-            (None, None) => mixed.build(),
+                    .boundary(boundary(original.message, "alternative"))
+                    .singlepart(text)
+                    .singlepart(html),
+            )),
+            (text, html) => text.or(html).map(Readable::One),
         }
-        .singlepart(attachment))
     }
 
     fn media_type<'a>(&'a self, message: &'a OutgoingMessage) -> &'a str {
@@ -196,14 +243,6 @@ fn content_type(media_type: &str) -> ContentType {
 /// that no mail may have.
 fn bytes(body: Vec<u8>) -> Body {
     Body::new_with_encoding(body, ContentTransferEncoding::Base64).expect("base64 holds any bytes")
-}
-
-fn fill(
-    template: Option<&TextTemplate>,
-    message: &OutgoingMessage,
-    into: Fit,
-) -> Result<Option<String>, String> {
-    template.map(|t| t.fill(message, into)).transpose()
 }
 
 /// Contains `=_`, which no encoded part can.
@@ -231,10 +270,15 @@ mod tests {
 
     fn mail(options: &str) -> String {
         let composer = composer(options);
+        composed(&composer, b"a\nb\r\n.\r\n").unwrap()
+    }
+
+    fn composed(composer: &Composer, body: &[u8]) -> Result<String, String> {
         let message = message(1_234_567, "work_order:4711");
-        let head = composer.head(&message).unwrap();
-        let mail = composer.mail(&message, &head, b"a\nb\r\n.\r\n".to_vec());
-        String::from_utf8(mail.unwrap()).unwrap()
+        let original = composer.original(&message, body.to_vec())?;
+        let head = composer.head(&original)?;
+        let mail = composer.mail(original, &head)?;
+        Ok(String::from_utf8(mail).unwrap())
     }
 
     const BOTH: &str = "from = 'Hub <hub@nord.example>'\nto = ['a@x.example', '{enterprise}@x.example']\n\
@@ -265,7 +309,9 @@ mod tests {
 
     #[test]
     fn each_recipient_is_one_once() {
-        let head = composer(BOTH).head(&message(1, "x")).unwrap();
+        let (composer, message) = (composer(BOTH), message(1, "x"));
+        let original = composer.original(&message, Vec::new()).unwrap();
+        let head = composer.head(&original).unwrap();
         let all: Vec<String> = head.recipients().iter().map(ToString::to_string).collect();
         assert_eq!(all, ["a@x.example", "nord@x.example"]);
     }
@@ -285,11 +331,47 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_named() {
-        let composer = composer("from = 'hub@nord.example'\nto = ['{subject}']");
-        let error = composer.head(&message(1, "nobody")).err().unwrap();
+        let composer = composer("from = 'hub@nord.example'\nto = ['{route}']");
+        let error = composed(&composer, b"").unwrap_err();
         assert!(
-            error.contains("`to`") && error.contains("`nobody`"),
+            error.contains("`to`") && error.contains("`readings`"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn no_value_makes_a_header_or_a_tag() {
+        let composer = composer(
+            "from = 'hub@nord.example'\nto = ['a@x.example']\nsubject = '{text}'\nhtml = '<p>{text}</p>'\n\
+             body = 'sms'",
+        );
+        let mail = composed(
+            &composer,
+            br#"{"to":"+1","text":"x<b>\r\nBcc: y@x.example"}"#,
+        )
+        .unwrap();
+        assert!(
+            mail.contains("Subject: x<b>  Bcc: y@x.example\r\n"),
+            "{mail}"
+        );
+        assert!(mail.contains("<p>x&lt;b&gt;"), "{mail}");
+    }
+
+    #[test]
+    fn a_text_is_the_mail() {
+        let addressed = "from = 'hub@nord.example'\nto = ['{to}@sms.example']\nbody = 'sms'";
+        let sms = br#"{"to":"+37255500001","text":"Your meter\nis replaced","valid_minutes":9}"#;
+        let mail = composed(&composer(addressed), sms).unwrap();
+        assert!(mail.contains("To: +37255500001@sms.example\r\n"), "{mail}");
+        assert!(
+            mail.ends_with("\r\n\r\nYour meter\r\nis replaced\r\n"),
+            "{mail}"
+        );
+        assert!(!mail.contains("multipart"), "{mail}");
+        let both = format!("{addressed}\nhtml = '<p>{{text}}</p>'");
+        let mail = composed(&composer(&both), sms).unwrap();
+        assert!(mail.contains("multipart/alternative") && mail.contains("<p>Your"));
+        let error = composed(&composer(addressed), b"Tere").unwrap_err();
+        assert!(error.contains("`body` is `sms`"), "{error}");
     }
 }

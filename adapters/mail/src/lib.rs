@@ -29,9 +29,9 @@ mod progress;
 mod receipt;
 mod settle;
 mod sink;
+mod sms;
 mod smtp;
 mod source;
-mod template;
 mod tls;
 
 pub use config::{BodyPlace, Login, MailSinkConfig, MailboxSourceConfig, Security, Server, Take};

@@ -59,15 +59,19 @@ impl Sink for MailSink {
             let reason = format!("its body has {bytes} bytes, and `max_body_bytes` is {largest}");
             return Err(self.refused(reason));
         }
-        let head = self.composer.head(message).map_err(|r| self.refused(r))?;
-        let id = head.message_id(message);
-        let recipients = self.progress.pending(message.message_id, head.recipients());
         let slot = self.slots.acquire().await;
         let _slot = slot.map_err(|_| self.unavailable("is being stopped".to_owned(), false))?;
         let body = read(&message.content).await;
         let body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
-        let mail = self.composer.mail(message, &head, body);
+        let original = self.composer.original(message, body);
+        let original = original.map_err(|r| self.refused(r))?;
+        let head = self.composer.head(&original).map_err(|r| self.refused(r))?;
+        let mail = self.composer.mail(original, &head);
         let mail = mail.map_err(|r| self.refused(r))?;
+        let (id, everyone) = (head.message_id(message), head.recipients());
+        let known = self.progress.of(message.message_id, everyone.len()).await;
+        let known = known.map_err(|e| self.unavailable(e.to_string(), false))?;
+        let recipients = known.pending(everyone);
         let outgoing = Outgoing {
             sender: head.sender(),
             recipients: &recipients,
@@ -78,8 +82,8 @@ impl Sink for MailSink {
         self.count(&answers);
         let verdict = self
             .progress
-            .answered(message.message_id, &recipients, &answers);
-        match verdict {
+            .answered(message.message_id, known, &recipients, &answers);
+        match verdict.await {
             Verdict::Everyone => Ok(Sent::noted(note(&id, &recipients, &answers))),
             Verdict::Later(reason) => Err(self.unavailable(reason, true)),
             Verdict::Refused(reason) => Err(self.refused(reason)),

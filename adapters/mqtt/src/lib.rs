@@ -37,7 +37,6 @@ mod returns;
 mod session;
 mod sink;
 mod source;
-mod template;
 mod text;
 mod tls;
 mod topics;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
+use hub_names::{MessageTemplate, fit};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::NoSubscriber;
 use crate::properties::{FixedProperties, outgoing};
 use crate::publisher::{NotPublished, Outgoing, Publisher};
-use crate::template::TopicTemplate;
 use crate::topics::check_topic;
 
 /// Bodies in memory at once, all messages together, in KiB. A single larger one goes alone.
@@ -31,7 +31,7 @@ pub(crate) struct MqttSink {
 
 /// What becomes of a message.
 pub(crate) struct Shape {
-    pub(crate) topic: TopicTemplate,
+    pub(crate) topic: MessageTemplate,
     pub(crate) fixed: FixedProperties,
     pub(crate) retain: bool,
     pub(crate) no_subscriber: NoSubscriber,
@@ -98,7 +98,7 @@ impl MqttSink {
 
     /// All of a message but its body.
     fn shaped(&self, message: &OutgoingMessage) -> Result<Outgoing, String> {
-        let topic = self.shape.topic.topic(message);
+        let topic = self.shape.topic.fill(message, fit::topic_level);
         check_topic(&topic).map_err(|reason| format!("its topic {reason}"))?;
         Ok(Outgoing {
             topic,

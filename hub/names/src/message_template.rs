@@ -7,7 +7,7 @@ use jiff::fmt::strtime;
 
 type Value = fn(&OutgoingMessage) -> String;
 
-/// What may stand in braces, beside `{created:...}`.
+/// What may stand in braces of every adapter's templates, beside `{created:...}`.
 const VALUES: &[(&str, Value)] = &[
     ("message_id", |m| m.message_id.to_string()),
     ("correlation_id", |m| m.correlation_id.to_string()),
@@ -28,7 +28,7 @@ const VALUES: &[(&str, Value)] = &[
 ];
 
 /// A parsed template: `north/{subject}`, `{message_id}.{extension}`, `{created:%Y%m%d}`. `{{` and
-/// `}}` stand for braces.
+/// `}}` stand for braces. An adapter may have further words of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageTemplate(Vec<Part>);
 
@@ -37,6 +37,8 @@ enum Part {
     Text(String),
     /// Index in [`VALUES`].
     Value(usize),
+    /// A word of the adapter's own.
+    Own(String),
     /// The `strftime` format of the time the message was made, in UTC.
     Created(String),
 }
@@ -47,6 +49,15 @@ impl MessageTemplate {
     /// # Errors
     /// What is wrong, and what would be valid.
     pub fn parse(template: &str) -> Result<Self, String> {
+        Self::parse_with(template, &[])
+    }
+
+    /// Reads a template in which further words may stand, for which [`Self::fill_with`] is given
+    /// values.
+    ///
+    /// # Errors
+    /// What is wrong, and what would be valid.
+    pub fn parse_with(template: &str, own: &[&str]) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = template;
@@ -62,13 +73,20 @@ impl MessageTemplate {
                 let closed = after.split_once('}');
                 let (field, after) = closed.ok_or("lacks a `}`; a brace itself is written `{{`")?;
                 push_text(&mut parts, &mut text);
-                parts.push(field_part(field)?);
+                parts.push(field_part(field, own)?);
                 after
             };
         }
         text.push_str(rest);
         push_text(&mut parts, &mut text);
         Ok(Self(parts))
+    }
+
+    /// Whether a word stands for a value in every adapter's templates: an adapter cannot have it as
+    /// its own.
+    #[must_use]
+    pub fn is_word(name: &str) -> bool {
+        VALUES.iter().any(|(word, _)| *word == name)
     }
 
     /// Whether it is empty: it makes nothing.
@@ -103,9 +121,22 @@ impl MessageTemplate {
     /// where it will stand.
     #[must_use]
     pub fn fill(&self, message: &OutgoingMessage, fit: impl Fn(&str) -> String) -> String {
+        self.fill_with(message, &[], fit)
+    }
+
+    /// The same, with the values of the adapter's own words; a word without a value makes nothing.
+    #[must_use]
+    pub fn fill_with(
+        &self,
+        message: &OutgoingMessage,
+        own: &[(&str, &str)],
+        fit: impl Fn(&str) -> String,
+    ) -> String {
+        let of = |word: &str| own.iter().find(|(name, _)| *name == word);
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),
             Part::Value(index) => fit(&VALUES[*index].1(message)),
+            Part::Own(word) => of(word).map_or_else(String::new, |(_, value)| fit(value)),
             // A time that no calendar has is not worth a message.
             Part::Created(format) => fit(&time(format, message.created).unwrap_or_default()),
         };
@@ -119,17 +150,23 @@ fn push_text(parts: &mut Vec<Part>, text: &mut String) {
     }
 }
 
-fn field_part(field: &str) -> Result<Part, String> {
+fn field_part(field: &str, own: &[&str]) -> Result<Part, String> {
     if let Some(format) = field.strip_prefix("created:") {
         time(format, Instant::EPOCH)?;
         return Ok(Part::Created(format.to_owned()));
     }
-    let known = VALUES.iter().position(|(name, _)| *name == field);
-    known.map(Part::Value).ok_or_else(|| {
-        let names: Vec<_> = VALUES.iter().map(|(n, _)| format!("`{{{n}}}`")).collect();
-        let names = names.join(", ");
-        format!("`{{{field}}}` is unknown, expected {names} or `{{created:%Y%m%d-%H%M%S}}`")
-    })
+    if let Some(index) = VALUES.iter().position(|(name, _)| *name == field) {
+        return Ok(Part::Value(index));
+    }
+    if own.contains(&field) {
+        return Ok(Part::Own(field.to_owned()));
+    }
+    let names = own.iter().chain(VALUES.iter().map(|(name, _)| name));
+    let names: Vec<_> = names.map(|name| format!("`{{{name}}}`")).collect();
+    let names = names.join(", ");
+    Err(format!(
+        "`{{{field}}}` is unknown, expected {names} or `{{created:%Y%m%d-%H%M%S}}`"
+    ))
 }
 
 fn time(format: &str, at: Instant) -> Result<String, String> {
@@ -199,6 +236,21 @@ pub(crate) mod tests {
             "a:work_order_4711"
         );
         assert_eq!(template.head(), "a:");
+    }
+
+    #[test]
+    fn an_adapter_has_words_of_its_own_beside_those_of_all() {
+        let template = MessageTemplate::parse_with("{to}: {route}{text}", &["to", "text"]);
+        let template = template.unwrap();
+        let own = [("to", "+372<5>")];
+        let fit = |value: &str| value.replace('<', "_");
+        assert_eq!(template.fill_with(&message(), &own, fit), "+372_5>: orders");
+        assert!(!template.is_fixed());
+        let error = MessageTemplate::parse_with("{too}", &["to", "text"]).unwrap_err();
+        for word in ["`{too}` is unknown", "`{to}`", "`{text}`", "`{message_id}`"] {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        assert!(MessageTemplate::is_word("subject_id") && !MessageTemplate::is_word("to"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
-use hub_names::Template;
+use hub_names::{MessageTemplate, Template};
 use lettre::message::header::ContentType;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,8 @@ use crate::compose::Composer;
 use crate::config::Server;
 use crate::progress::Progress;
 use crate::sink::{MailSink, error};
+use crate::sms;
 use crate::smtp::{Dialer, Trouble, leave};
-use crate::template::TextTemplate;
 
 /// Most connections: beyond, servers take us for a flood.
 const MOST_CONNECTIONS: usize = 32;
@@ -41,17 +41,21 @@ const MOST_RECIPIENTS: usize = 100;
 ///
 /// Servers that put mails off want minutes, not milliseconds: give such a sink a slower `retry`.
 ///
-/// What is remembered is in memory. After a restart of the hub, or if the connection breaks before
-/// the server's last answer, a mail may come twice: with the same Message-ID, and the same byte for
-/// byte.
+/// That is remembered over a restart of the hub too, and where a delivery falls over from one mail
+/// sink to another. If the connection or the hub breaks before the server's last answer is stored, a
+/// mail may come twice: with the same Message-ID, and the same byte for byte.
 ///
 /// Each mail has the Message-ID `<message_id@domain of from>` and is a part of the thread
 /// (`References`) of the incoming message that caused it; both ids are also in
 /// `X-Meterhub-Message-Id` and `X-Meterhub-Correlation-Id`.
 ///
 /// In the braces of a template: `message_id`, `correlation_id`, `subject` (the business object),
-/// `source_name`, `source_stem`, `route`, `enterprise`, `extension`, and `created:%Y-%m-%d` (UTC).
-/// A brace itself is written twice.
+/// `subject_id` (its number alone), `source_name`, `source_stem`, `route`, `enterprise`, `extension`,
+/// and `created:%Y-%m-%d` (UTC); with `body = "sms"` also `to`, `from` and `text`. A brace itself is
+/// written twice.
+///
+/// Where texts (SMS) go that no telephone took, let an `sms` or `sms_http` sink fall over to one with
+/// `body = "sms"`: what the telephone would have shown is what the mail says.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailSinkConfig {
@@ -71,7 +75,7 @@ pub struct MailSinkConfig {
     /// Template of the subject.
     #[serde(default = "subject")]
     pub subject: String,
-    /// Template of the text that is read.
+    /// Template of the text that is read. Default: none; with `body = "sms"`, `{text}`.
     #[serde(default)]
     pub text: Option<String>,
     /// Template of the same text in HTML. What stands for a value is escaped.
@@ -107,6 +111,20 @@ pub enum BodyPlace {
     Attachment,
     /// It is the text.
     Inline,
+    /// It is an SMS as the sinks `sms` and `sms_http` take it, `{"to": "+37255500001", "text": "..."}`:
+    /// nothing is attached, and templates may name its `to`, `from` and `text`. One that is none is
+    /// refused.
+    Sms,
+}
+
+impl BodyPlace {
+    /// What templates may name beside the words of all.
+    const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Attachment | Self::Inline => &[],
+            Self::Sms => &sms::WORDS,
+        }
+    }
 }
 
 fn subject() -> String {
@@ -132,7 +150,8 @@ impl MailSinkConfig {
     /// The first template that cannot be read, with its key.
     pub(crate) fn composer(&self) -> Result<Composer, ConfigProblem> {
         let template = |key: &str, text: &str| {
-            TextTemplate::parse(text).map_err(|reason| ConfigProblem::error(key, reason))
+            MessageTemplate::parse_with(text, self.body.words())
+                .map_err(|reason| ConfigProblem::error(key, reason))
         };
         let optional = |key, text: &Option<String>| match text {
             Some(text) => template(key, text).map(Some),
@@ -152,13 +171,19 @@ impl MailSinkConfig {
             cc: all("cc", &self.cc)?,
             reply_to: optional("reply_to", &self.reply_to)?,
             subject: template("subject", &self.subject)?,
-            text: optional("text", &self.text)?,
+            text: optional("text", &self.readable_text())?,
             html: optional("html", &self.html)?,
             place: self.body,
             attachment_name: Template::parse(&self.attachment_name)
                 .map_err(|reason| ConfigProblem::error("attachment_name", reason))?,
             media_type: self.media_type.clone(),
         })
+    }
+
+    /// Of an SMS, what it says.
+    fn readable_text(&self) -> Option<String> {
+        let usual = (self.body == BodyPlace::Sms).then(|| "{text}".to_owned());
+        self.text.clone().or(usual)
     }
 
     fn dialer(&self, context: &AdapterContext) -> Result<Dialer, SinkError> {
@@ -259,7 +284,7 @@ server.login = { user = "hub@nordkraft.example", password = "env:SMTP_PASSWORD" 
             largest: self.max_body_bytes,
             slots: Semaphore::new(self.connections.clamp(1, MOST_CONNECTIONS)),
             rested: Default::default(),
-            progress: Progress::default(),
+            progress: Progress::new(&context.name, context.state.clone()),
             meter: context.meter.clone(),
         }))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
+use hub_names::MessageTemplate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,6 @@ use crate::link::{Link, Session};
 use crate::properties::{FixedProperties, check_user_property};
 use crate::publisher::Publisher;
 use crate::sink::{MqttSink, Shape};
-use crate::template::TopicTemplate;
 use crate::topics::check_topic;
 
 /// Most messages that may wait for the broker's yes; it may allow fewer, the rest waits here.
@@ -42,8 +42,10 @@ pub struct MqttSinkConfig {
     /// out. Default: the broker gives each connection one.
     #[serde(default)]
     pub client_id: Option<String>,
-    /// The topic. In braces: `message_id`, `correlation_id`, `subject`, `route`, `enterprise`,
-    /// `source_name`; each is one level, `/ + # $ %` in them are percent-encoded.
+    /// Template of the topic: `north/{subject_id}`. In braces: `message_id`, `correlation_id`,
+    /// `subject` (the business object), `subject_id` (its number alone), `route`, `enterprise`,
+    /// `source_name`, `source_stem`, `extension`, and `created:%Y-%m-%d` (UTC). Each is one level:
+    /// `/ + # $ %` in them are percent-encoded. A brace itself is written twice.
     pub topic: String,
     /// Whether the broker keeps the message as the last of its topic.
     #[serde(default)]
@@ -110,7 +112,7 @@ impl MqttSinkConfig {
         let client_id = self.client_id.clone().unwrap_or_default();
         let publisher = Publisher::new(endpoint, client_id, patience, self.max_in_flight);
         let shape = Shape {
-            topic: TopicTemplate::parse(&self.topic)?,
+            topic: MessageTemplate::parse(&self.topic)?,
             fixed: FixedProperties {
                 user_properties: self.user_properties.clone().into_iter().collect(),
                 response_topic: self.response_topic.clone(),
@@ -125,7 +127,7 @@ impl MqttSinkConfig {
 
     fn validate_texts(&self, problems: &mut Vec<ConfigProblem>) {
         if let Err(reason) =
-            TopicTemplate::parse(&self.topic).and_then(|_| check_topic(&self.topic))
+            MessageTemplate::parse(&self.topic).and_then(|_| check_topic(&self.topic))
         {
             problems.push(ConfigProblem::error("topic", reason));
         }
@@ -222,6 +224,15 @@ mod tests {
     fn the_example_is_valid() {
         assert_eq!(problems(MqttSinkConfig::example()), []);
         assert_eq!(problems(&format!("{BROKER}\ntopic = 'a/{{subject}}'")), []);
+    }
+
+    #[test]
+    fn an_unknown_word_of_a_topic_is_named_with_those_that_exist() {
+        let found = problems(&format!("{BROKER}\ntopic = 'north/{{what}}'"));
+        let reason = &found[0].reason;
+        for word in ["`{what}` is unknown", "`{subject}`", "`{subject_id}`"] {
+            assert!(reason.contains(word), "{reason}");
+        }
     }
 
     #[test]

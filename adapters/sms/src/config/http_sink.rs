@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Secret, Sink, SinkConfig, SinkError};
-use hub_web::{Auth, NoAnswer, WebServer};
+use hub_names::MessageTemplate;
+use hub_web::{Auth, ClientOptions, NoAnswer, WebServer};
 use regex::Regex;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
@@ -20,7 +21,7 @@ use crate::gateway::answer::{Ids, Means, Rule};
 use crate::gateway::charset::charset;
 use crate::gateway::request::{Body, Json, Request};
 use crate::gateway::sink::GatewaySink;
-use crate::gateway::template::{Template, is_free};
+use crate::gateway::words::{self, is_free};
 use crate::metrics::OF_SINKS;
 use crate::outgoing::check_validity;
 use crate::rules::OptOut;
@@ -32,11 +33,13 @@ use crate::rules::OptOut;
 /// if wanted. Quiet hours, prices, the daily limit and the opt-out list are the same too.
 ///
 /// In the braces of a template: `to` (`+37255500001`), `to_digits` (without `+`), `from` (the
-/// message's, or `sender`), `text`, `message_id` (constant over all attempts), `valid_minutes` (may
-/// be empty), `parts` (in how many the text will go), `coding` (`0` where GSM 03.38 has all of the
-/// text, else `2`, as Kannel wants it), and the names under `secrets`. A brace itself is written
-/// twice. Values are encoded for the place where they stand; a parameter of `query` or of a form
-/// whose value comes out empty is left out.
+/// message's, or `sender`), `text`, `valid_minutes` (may be empty), `parts` (in how many the text will
+/// go), `coding` (`0` where GSM 03.38 has all of the text, else `2`, as Kannel wants it), the names
+/// under `secrets`, and those of all templates: `message_id` (constant over all attempts),
+/// `correlation_id`, `subject` (the business object), `subject_id` (its number alone), `source_name`,
+/// `source_stem`, `route`, `enterprise`, `extension`, and `created:%Y-%m-%d` (UTC). A brace itself is
+/// written twice. Values are encoded for the place where they stand; a parameter of `query` or of a
+/// form whose value comes out empty is left out.
 ///
 /// An answer means what its status says (see the `http` sink), unless one of `answers` fits. Where
 /// the gateway answers with an id of its own, `reference` says where it is; receipts, which name it,
@@ -152,7 +155,8 @@ pub enum RequestBody {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TextBody {
-    /// Its template. Values stand in it as they are.
+    /// Its template. If `content_type` is XML or HTML, values are escaped; else they stand in it as
+    /// they are.
     pub template: String,
     /// Its media type.
     pub content_type: String,
@@ -202,11 +206,14 @@ fn regex(pattern: &str) -> Result<Regex, String> {
 }
 
 impl SmsHttpSinkConfig {
-    fn template(&self, text: &str) -> Result<Template, String> {
-        Template::parse(text, self.secrets.keys())
+    fn template(&self, text: &str) -> Result<MessageTemplate, String> {
+        words::template(text, self.secrets.keys())
     }
 
-    fn pairs(&self, fields: &BTreeMap<String, String>) -> Result<Vec<(String, Template)>, String> {
+    fn pairs(
+        &self,
+        fields: &BTreeMap<String, String>,
+    ) -> Result<Vec<(String, MessageTemplate)>, String> {
         let fields = fields.iter();
         let fields = fields.map(|(name, text)| {
             let template = self.template(text);
@@ -444,8 +451,13 @@ query.dlr-url = "https://hub.example/api/v1/callbacks/kannel?token={token}&id={m
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
         let sink = self.sink(context);
-        let sink = sink.map_err(|reason| unavailable(context, reason))?;
-        Ok(sink.client.reachable().await?)
+        sink.map_err(|reason| unavailable(context, reason))?;
+        // Only connected to: a gateway may take any request for a text, and charge for it.
+        let server = self.server();
+        server
+            .check(ClientOptions::default(), None, context)
+            .await?;
+        Ok(())
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

@@ -6,7 +6,7 @@ pub(crate) mod charset;
 pub(crate) mod request;
 pub(crate) mod sink;
 pub(crate) mod states;
-pub(crate) mod template;
+pub(crate) mod words;
 
 /// What a text is known by to both the answer and its receipts.
 pub(crate) fn reference(gateway: &str, id: &str) -> String {

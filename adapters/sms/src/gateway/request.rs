@@ -1,19 +1,20 @@
 //! The request that a gateway gets for a text.
 
 use encoding_rs::Encoding;
+use hub_names::{MessageTemplate, fit};
 use hub_web::{WebClient, encoded as path_encoded};
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use super::charset::{encoded, percent_encoded};
-use super::template::{Template, Values};
+use super::words::Values;
 
 /// The templates of a request.
 pub(crate) struct Request {
     pub(crate) method: Method,
-    pub(crate) url: Template,
-    pub(crate) query: Vec<(String, Template)>,
+    pub(crate) url: MessageTemplate,
+    pub(crate) query: Vec<(String, MessageTemplate)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Body>,
     pub(crate) charset: &'static Encoding,
@@ -21,14 +22,15 @@ pub(crate) struct Request {
 
 /// The templates of a body.
 pub(crate) enum Body {
-    Form(Vec<(String, Template)>),
+    Form(Vec<(String, MessageTemplate)>),
     Json(Json),
-    Text(Template, String),
+    /// With its media type.
+    Text(MessageTemplate, String),
 }
 
 /// A JSON value whose texts are templates.
 pub(crate) enum Json {
-    Text(Template),
+    Text(MessageTemplate),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
     Other(Value),
@@ -47,7 +49,7 @@ impl Json {
     /// What is wrong with the first that is.
     pub(crate) fn parse(
         value: &Value,
-        template: &impl Fn(&str) -> Result<Template, String>,
+        template: &impl Fn(&str) -> Result<MessageTemplate, String>,
     ) -> Result<Self, String> {
         Ok(match value {
             Value::String(text) => Self::Text(template(text)?),
@@ -66,7 +68,7 @@ impl Json {
 
     fn fill(&self, values: &Values<'_>) -> Value {
         match self {
-            Self::Text(template) => template.fill(values, str::to_owned).into(),
+            Self::Text(template) => values.fill(template, str::to_owned).into(),
             Self::List(list) => list.iter().map(|value| value.fill(values)).collect(),
             Self::Object(fields) => {
                 let fields = fields.iter();
@@ -85,7 +87,7 @@ impl Request {
     /// # Errors
     /// The character set lacks some of the text.
     pub(crate) fn fill(&self, values: &Values<'_>) -> Result<Filled, String> {
-        let mut url = self.url.fill(values, path_encoded);
+        let mut url = values.fill(&self.url, path_encoded);
         let query = self.pairs(&self.query, values)?;
         if !query.is_empty() {
             url.push(if url.contains('?') { '&' } else { '?' });
@@ -103,7 +105,10 @@ impl Request {
                 Some(("application/json".to_owned(), json.into_bytes()))
             }
             Some(Body::Text(template, kind)) => {
-                let text = template.fill(values, str::to_owned);
+                let text = match is_markup(kind) {
+                    true => values.fill(template, fit::markup),
+                    false => values.fill(template, str::to_owned),
+                };
                 Some((kind.clone(), encoded(&text, self.charset)?))
             }
         };
@@ -111,10 +116,14 @@ impl Request {
     }
 
     /// `name=value&...`; what has no value is left out.
-    fn pairs(&self, fields: &[(String, Template)], values: &Values<'_>) -> Result<String, String> {
+    fn pairs(
+        &self,
+        fields: &[(String, MessageTemplate)],
+        values: &Values<'_>,
+    ) -> Result<String, String> {
         let mut pairs = Vec::new();
         for (name, template) in fields {
-            let value = template.fill(values, str::to_owned);
+            let value = values.fill(template, str::to_owned);
             if !value.is_empty() {
                 let name = percent_encoded(name, self.charset)?;
                 pairs.push(format!("{name}={}", percent_encoded(&value, self.charset)?));
@@ -136,19 +145,20 @@ impl Request {
     }
 }
 
+/// Whether a body of this media type is XML or HTML.
+fn is_markup(media_type: &str) -> bool {
+    let kind = media_type.split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind.ends_with("/xml") || kind.ends_with("+xml") || kind == "text/html"
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::super::charset::charset;
-    use super::super::template::tests::values;
+    use super::super::words::tests::{parsed, with_values};
     use super::*;
-
-    fn template(text: &str) -> Result<Template, String> {
-        Template::parse(text, ["password".to_owned()].iter())
-    }
 
     fn filled(body: Option<Body>, text: &str) -> Filled {
         let fields = [
@@ -157,17 +167,16 @@ mod tests {
             ("none", ""),
             ("pw", "{password}"),
         ];
-        let fields = fields.map(|(name, text)| (name.to_owned(), template(text).unwrap()));
+        let fields = fields.map(|(name, text)| (name.to_owned(), parsed(text).unwrap()));
         let request = Request {
             method: Method::POST,
-            url: template("https://sms.example/{to_digits}/send?v=2").unwrap(),
+            url: parsed("https://sms.example/{to_digits}/send?v=2").unwrap(),
             query: fields.into(),
             headers: HeaderMap::new(),
             body,
             charset: charset("utf-8").unwrap(),
         };
-        let secrets = BTreeMap::from([("password".to_owned(), "a&b".to_owned())]);
-        request.fill(&values(text, &secrets)).unwrap()
+        with_values(text, |values| request.fill(values)).unwrap()
     }
 
     #[test]
@@ -182,12 +191,27 @@ mod tests {
     #[test]
     fn a_json_body_is_json_whatever_the_text() {
         let body = json!({"messages": [{"to": "{to}", "text": "{text}", "flash": false}]});
-        let body = Json::parse(&body, &template).unwrap();
+        let body = Json::parse(&body, &parsed).unwrap();
         let text = "\"quoted\"\nand more";
         let (kind, body) = filled(Some(Body::Json(body)), text).content.unwrap();
         assert_eq!(kind, "application/json");
         let read: Value = serde_json::from_slice(&body).unwrap();
         let expected = json!({"messages": [{"to": "+37255500001", "text": text, "flash": false}]});
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_value_is_escaped_where_the_body_is_xml() {
+        let body = |kind: &str| {
+            let template = parsed("<sms>{text}</sms>").unwrap();
+            let body = Body::Text(template, kind.to_owned());
+            let (kind, octets) = filled(Some(body), "a<b & c").content.unwrap();
+            (kind, String::from_utf8(octets).unwrap())
+        };
+        let escaped = "<sms>a&lt;b &amp; c</sms>".to_owned();
+        for kind in ["text/xml; charset=utf-8", "application/soap+xml"] {
+            assert_eq!(body(kind), (kind.to_owned(), escaped.clone()));
+        }
+        assert_eq!(body("text/plain").1, "<sms>a<b & c</sms>");
     }
 }

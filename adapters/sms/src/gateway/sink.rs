@@ -9,7 +9,7 @@ use hub_web::{Answer, WebClient};
 use super::answer::{Ids, Means, Rule, meaning};
 use super::reference;
 use super::request::Request;
-use super::template::Values;
+use super::words::Words;
 use crate::cutting::Cutting;
 use crate::memory::Allowance;
 use crate::outgoing::{NoSms, Sms};
@@ -44,14 +44,8 @@ impl Sink for GatewaySink {
         };
         let cut = self.cutting.cut(&sms.text);
         let (text, cut) = cut.map_err(|reason| endpoint.refused(reason))?;
-        let values = Values::new(
-            message.message_id,
-            &sms,
-            (&text, &cut),
-            &self.sender,
-            self.valid_minutes,
-            &self.secrets,
-        );
+        let words = Words::new(&sms, (&text, &cut), &self.sender, self.valid_minutes);
+        let values = words.and(message, &self.secrets);
         let filled = self.request.fill(&values);
         let filled = filled.map_err(|reason| endpoint.refused(format!("the text {reason}")))?;
         let parts = cut.parts.len();
