@@ -3,5 +3,5 @@
 mod sink;
 mod source;
 
-pub use sink::{HttpSinkConfig, Method};
+pub use sink::{CheckMethod, HttpSinkConfig, Method};
 pub use source::HttpSourceConfig;

@@ -10,4 +10,4 @@ mod request;
 mod sink;
 mod source;
 
-pub use config::{HttpSinkConfig, HttpSourceConfig, Method};
+pub use config::{CheckMethod, HttpSinkConfig, HttpSourceConfig, Method};

@@ -325,10 +325,33 @@ async fn nobody_there_or_no_http_is_unavailable() {
     hanging_up.await.unwrap();
     let config: HttpSinkConfig = toml::from_str(&format!("url = '{url}'")).unwrap();
     assert!(config.check(&fixture.context).await.is_err());
+}
+
+#[tokio::test]
+async fn a_check_asks_and_sends_nothing() {
+    let fixture = Fixture::new();
     let (server, url) = Server::start().await;
-    let config: HttpSinkConfig = toml::from_str(&format!("url = '{url}'")).unwrap();
-    config.check(&fixture.context).await.unwrap();
-    assert_eq!(server.seen().len(), 0, "a check sends nothing");
+    let config = |more: &str| -> HttpSinkConfig {
+        let auth = "auth = { bearer = 'file:secret' }";
+        toml::from_str(&format!("url = '{url}/in/{{message_id}}'\n{auth}\n{more}")).unwrap()
+    };
+    let quiet = config("check_method = 'none'");
+    quiet.check(&fixture.context).await.unwrap();
+    assert_eq!(server.seen().len(), 0, "only connected to");
+    server.plan(Plan::Answer(StatusCode::NOT_FOUND, &[], ""));
+    config("").check(&fixture.context).await.unwrap();
+    let elsewhere = config("check_method = 'GET'\ncheck_path = '/health'");
+    server.plan(Plan::Answer(StatusCode::NOT_FOUND, &[], "no such page"));
+    let error = elsewhere.check(&fixture.context).await.unwrap_err();
+    let said = format!("GET {url}/health` was answered 404 Not Found (no such page)");
+    assert!(error.to_string().contains(&said), "{error}");
+    let seen = server.seen();
+    let paths: Vec<&str> = seen.iter().map(|seen| seen.uri.path()).collect();
+    assert_eq!(paths, ["/in/", "/health"]);
+    for one in seen {
+        assert!(one.body.is_empty() && one.headers.contains_key("authorization"));
+        assert!(!one.headers.contains_key("idempotency-key"));
+    }
 }
 
 fn oauth(url: &str) -> String {

@@ -16,6 +16,7 @@
 //! does not imitate (sessions, pages) to a stand-in of ours.
 #![warn(missing_docs)]
 
+mod check;
 mod config;
 mod idoc;
 mod metrics;

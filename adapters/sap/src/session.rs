@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hub_core::{Meter, SinkError};
 use hub_web::{Answer, NoAnswer, WebClient};
-use reqwest::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use reqwest::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -25,7 +25,8 @@ const SHARED_FAILURE: Duration = Duration::from_secs(1);
 const MOST_COOKIES: usize = 50;
 const LONGEST_COOKIES: usize = 8 * 1024;
 
-const TOKEN: &str = "x-csrf-token";
+/// The header of the token.
+pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// A token and its cookies.
 #[derive(Debug, Default)]
@@ -75,23 +76,6 @@ impl Caller {
         self.forget(&session).await;
         let session = self.session().await?;
         self.attempt(&make, &session).await
-    }
-
-    /// Fetches a token, for a check.
-    ///
-    /// # Errors
-    /// No answer came, or one that says who we are is not known here, or there is no such service.
-    pub(crate) async fn check(&self, path: &str) -> Result<(), NoAnswer> {
-        let path = self.token_path.as_deref().unwrap_or(path);
-        let answer = self.fetch(Method::GET, path).await?;
-        let is_lost = matches!(answer.status.as_u16(), 401 | 403 | 404 | 407 | 500..=599);
-        let said = crate::verdict::said(&answer);
-        match is_lost || crate::verdict::is_about_the_client(answer.status, &said) {
-            true => Err(self
-                .client
-                .no_answer(format!("it answered {} {said}", answer.status))),
-            false => Ok(()),
-        }
     }
 
     async fn attempt(
@@ -146,10 +130,10 @@ impl Caller {
     async fn open(&self, path: &str) -> Result<Session, NoAnswer> {
         self.meter.count(crate::metrics::TOKENS, 1);
         let mut answer = self.fetch(Method::HEAD, path).await?;
-        if !answer.headers.contains_key(TOKEN) && answer.status != StatusCode::UNAUTHORIZED {
+        if !answer.headers.contains_key(&TOKEN) && answer.status != StatusCode::UNAUTHORIZED {
             answer = self.fetch(Method::GET, path).await?;
         }
-        let Some(token) = answer.headers.get(TOKEN) else {
+        let Some(token) = answer.headers.get(&TOKEN) else {
             let (status, said) = (answer.status, crate::verdict::said(&answer));
             let reason = format!("it gave no CSRF token, but {status} {said}");
             return Err(self.client.no_answer(reason.trim_end().to_owned()));
@@ -185,7 +169,7 @@ impl Caller {
 
 /// 403 with `x-csrf-token: Required`: the token is not, or no longer, known.
 fn requires_token(answer: &Answer) -> bool {
-    let header = answer.headers.get(TOKEN);
+    let header = answer.headers.get(&TOKEN);
     answer.status == StatusCode::FORBIDDEN
         && header.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"required"))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Secret, Sink, SinkConfig, SinkError};
-use hub_web::{Auth, ClientOptions, NoAnswer, UrlTemplate, WebClient, WebServer};
+use hub_web::{Auth, ClientOptions, NoAnswer, Probe, UrlTemplate, WebClient, WebServer};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -71,6 +71,13 @@ pub struct HttpSinkConfig {
     /// Proxy to go through. Proxies named in the environment are not used.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// How `meterhub check --connect` asks, with our credentials, whether messages could be sent.
+    #[serde(default)]
+    pub check_method: CheckMethod,
+    /// What it asks for instead of the `url`, `/health` say: a path on the same server. Without it, of
+    /// a `url` with braces only what stands before them is asked for, and need not be there.
+    #[serde(default)]
+    pub check_path: Option<String>,
 }
 
 /// How a message is sent.
@@ -82,6 +89,24 @@ pub enum Method {
     Post,
     /// `PUT`: the URL should name the message.
     Put,
+}
+
+/// How a server is asked whether messages could be sent. Any answer will do but 401, 403 and 407 (our
+/// credentials), 404 and 410, redirects, and 502 to 504.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum CheckMethod {
+    /// `HEAD`.
+    #[default]
+    Head,
+    /// `OPTIONS`. Some servers answer it whoever asks.
+    Options,
+    /// `GET`.
+    Get,
+    /// Not at all: for servers that take any request for a message. Name, connection, certificate and
+    /// OAuth 2 token are tried.
+    #[serde(rename = "none")]
+    None,
 }
 
 impl HttpSinkConfig {
@@ -119,12 +144,35 @@ impl HttpSinkConfig {
         }
     }
 
-    fn client(&self, context: &AdapterContext) -> Result<WebClient, SinkError> {
-        let options = ClientOptions {
+    fn options(&self) -> ClientOptions {
+        ClientOptions {
             follow_redirects: self.follow_redirects,
             ..ClientOptions::default()
+        }
+    }
+
+    /// What `check --connect` asks for.
+    fn probe(&self) -> Option<Probe> {
+        let method = match self.check_method {
+            CheckMethod::Head => reqwest::Method::HEAD,
+            CheckMethod::Options => reqwest::Method::OPTIONS,
+            CheckMethod::Get => reqwest::Method::GET,
+            CheckMethod::None => return None,
         };
-        let client = self.server().client_with(options, context);
+        if let Some(path) = &self.check_path {
+            return Some(Probe::new(method, path));
+        }
+        let mut url = UrlTemplate::parse(&self.url).ok()?.base()?;
+        let has_braces = self.url.contains('{');
+        let has_whole_path = url.query().is_some();
+        if has_braces {
+            url.set_query(None);
+        }
+        Some(Probe::new(method, url).may_be_absent(has_braces && !has_whole_path))
+    }
+
+    fn client(&self, context: &AdapterContext) -> Result<WebClient, SinkError> {
+        let client = self.server().client_with(self.options(), context);
         client.map_err(|reason| unavailable(context, reason))
     }
 
@@ -163,6 +211,13 @@ accept_statuses = [409]
         if let Err(reason) = self.static_headers() {
             error("headers", reason);
         }
+        if self
+            .check_path
+            .as_deref()
+            .is_some_and(|path| !path.starts_with('/'))
+        {
+            error("check_path", "does not begin with `/`".to_owned());
+        }
         if let Some(status) = self
             .accept_statuses
             .iter()
@@ -177,7 +232,12 @@ accept_statuses = [409]
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        Ok(self.client(context)?.reachable().await?)
+        let server = self.server();
+        let probe = self.probe();
+        server
+            .check(self.options(), probe.as_ref(), context)
+            .await?;
+        Ok(())
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {
@@ -232,7 +292,7 @@ mod tests {
     fn wrong_values_are_errors() {
         let found = problems(
             "url = 'https://h.example/{x}'\nheaders = { Authorization = 'x' }\n\
-             timeout_seconds = 0\naccept_statuses = [200]\nproxy = 'proxy'",
+             timeout_seconds = 0\naccept_statuses = [200]\nproxy = 'proxy'\ncheck_path = 'x'",
         );
         let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
         assert_eq!(
@@ -242,9 +302,43 @@ mod tests {
                 "timeout_seconds",
                 "proxy",
                 "headers",
+                "check_path",
                 "accept_statuses"
             ]
         );
+    }
+
+    #[test]
+    fn a_check_asks_for_what_is_known_of_the_url() {
+        let asked = |toml: &str| {
+            let config: HttpSinkConfig = toml::from_str(toml).unwrap();
+            config.probe().map(|probe| format!("{probe:?}"))
+        };
+        for (toml, expected) in [
+            (
+                "url = 'https://h/in?a=b'",
+                ["HEAD", "https://h/in?a=b", "absent: false"],
+            ),
+            (
+                "url = 'https://h/in?id={message_id}'",
+                ["HEAD", "\"https://h/in\"", "absent: false"],
+            ),
+            (
+                "url = 'https://h/in/{message_id}'",
+                ["HEAD", "\"https://h/in/\"", "absent: true"],
+            ),
+            (
+                "url = 'https://h/{subject}'\ncheck_path = '/health'\ncheck_method = 'OPTIONS'",
+                ["OPTIONS", "\"/health\"", "absent: false"],
+            ),
+        ] {
+            let found = asked(toml).unwrap();
+            assert!(
+                expected.iter().all(|part| found.contains(part)),
+                "{toml}: {found}"
+            );
+        }
+        assert_eq!(asked("url = 'https://h/in'\ncheck_method = 'none'"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use hub_web::{CALLBACKS, DoorConfig, WebServer};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{fbdi_account, fbdi_resource, must_be_given, source_client, within};
+use super::{fbdi_account, fbdi_described, fbdi_resource, must_be_given, source_client, within};
 use crate::fbdi::{Callbacks, FollowedJobs, JobsSource, Nudges, Pace};
 use crate::metrics::OF_JOBS;
 
@@ -168,7 +168,7 @@ callbacks = { query_tokens = ["env:FUSION_CALLBACK_TOKEN"] }
         if let Some(door) = &self.callbacks {
             door.check(context)?;
         }
-        Ok(source_client(&self.server, context)?.reachable().await?)
+        Ok(fbdi_described(&self.server, &self.resource, context).await?)
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Source>, SourceError> {

@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    fbdi_account, fbdi_resource, must_be_given, not_usable, sink_client, template, within,
+    fbdi_account, fbdi_described, fbdi_resource, must_be_given, not_usable, sink_client, template,
+    within,
 };
 use crate::fbdi::{FbdiSink, Import, Packing};
 use crate::metrics::OF_IMPORTS;
@@ -191,7 +192,7 @@ csv = { file_name = "ApInvoicesInterface.csv" }
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
         self.import(context)
             .map_err(|reason| not_usable(context, reason))?;
-        Ok(sink_client(&self.server, context)?.reachable().await?)
+        Ok(fbdi_described(&self.server, &self.resource, context).await?)
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

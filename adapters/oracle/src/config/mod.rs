@@ -14,7 +14,9 @@ pub use txeventq_source::TxEventQSourceConfig;
 
 use hub_core::{AdapterContext, ConfigProblem, SinkError, SourceError};
 use hub_names::MessageTemplate;
-use hub_web::{NoAnswer, WebClient, WebServer};
+use hub_web::{Answer, ClientOptions, NoAnswer, Probe, WebClient, WebServer};
+use reqwest::Method;
+use reqwest::header::{ACCEPT, HeaderValue};
 
 /// Where the import service of a Fusion application is.
 pub(crate) fn fbdi_resource() -> String {
@@ -55,6 +57,33 @@ fn not_usable(context: &AdapterContext, reason: String) -> NoAnswer {
         endpoint: context.name.clone(),
         reason,
     }
+}
+
+/// Asks the service for something that changes nothing, with our credentials; gives the answer.
+async fn probed(
+    server: &WebServer,
+    path: &str,
+    may_be_absent: bool,
+    context: &AdapterContext,
+) -> Result<Option<Answer>, NoAnswer> {
+    let probe = Probe::new(Method::GET, path).may_be_absent(may_be_absent);
+    let probe = probe.header(
+        ACCEPT,
+        HeaderValue::from_static("application/json, */*;q=0.1"),
+    );
+    let options = ClientOptions::default();
+    server.check(options, Some(&probe), context).await
+}
+
+/// Whether the import service is there and knows us: its description of itself, which every resource
+/// of a Fusion application has ("Access Metadata" in Oracle's guide to them).
+async fn fbdi_described(
+    server: &WebServer,
+    resource: &str,
+    context: &AdapterContext,
+) -> Result<(), NoAnswer> {
+    let path = format!("{resource}/describe");
+    probed(server, &path, false, context).await.map(drop)
 }
 
 fn sink_client(server: &WebServer, context: &AdapterContext) -> Result<WebClient, SinkError> {

@@ -7,7 +7,7 @@ use hub_web::WebServer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{must_be_given, not_usable, sink_client, template};
+use super::{must_be_given, not_usable, probed, sink_client, template};
 use crate::ords::OrdsSink;
 
 /// Sends each message to a REST service of Oracle REST Data Services: a table or view that AutoREST
@@ -69,7 +69,12 @@ duplicate_is_there = true
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        Ok(sink_client(&self.server, context)?.reachable().await?)
+        let path = MessageTemplate::parse(&self.path);
+        let path = path.map_err(|reason| not_usable(context, reason))?;
+        // A `GET` of a service that is made for other methods is answered 405, with who we are checked.
+        let may_be_absent = !path.is_fixed();
+        probed(&self.server, path.head(), may_be_absent, context).await?;
+        Ok(())
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

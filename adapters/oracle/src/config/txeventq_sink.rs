@@ -7,7 +7,7 @@ use hub_web::WebServer;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{must_be_given, not_usable, sink_client, template, txeventq_resource, within};
+use super::{must_be_given, not_usable, probed, sink_client, template, txeventq_resource, within};
 use crate::txeventq::TxEventQSink;
 
 /// Largest record that may be configured: it is held in memory.
@@ -90,7 +90,19 @@ key = "{subject}"
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        Ok(sink_client(&self.server, context)?.reachable().await?)
+        let path = format!("{}/topics", self.resource);
+        let answer = probed(&self.server, &path, false, context).await?;
+        match answer.and_then(|answer| serde_json::from_slice::<Vec<String>>(&answer.body).ok()) {
+            Some(topics)
+                if !topics
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(&self.topic)) =>
+            {
+                let reason = format!("there is no topic `{}` in its schema", self.topic);
+                Err(not_usable(context, reason).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

@@ -5,8 +5,6 @@ use serde_json::Value;
 
 use super::status::Progress;
 
-/// Most jobs that are listed.
-const MOST: usize = 200;
 /// Longest name of a job that is kept, in characters.
 const LONGEST_NAME: usize = 200;
 
@@ -18,7 +16,14 @@ pub(crate) struct Child {
     pub(crate) status: String,
 }
 
+impl Child {
+    pub(crate) fn progress(&self) -> Progress {
+        Progress::of(&self.status)
+    }
+}
+
 /// All jobs in the text, wherever they stand: it is written differently for each kind of import.
+/// Their number is bounded by the text, which is that of an answer.
 pub(crate) fn children(text: &str) -> Vec<Child> {
     let mut found = Vec::new();
     if let Ok(value) = serde_json::from_str(text) {
@@ -27,17 +32,21 @@ pub(crate) fn children(text: &str) -> Vec<Child> {
     found
 }
 
-/// The worst of their states.
-pub(crate) fn worst(children: &[Child]) -> Option<Progress> {
-    let ended = children.iter().map(|child| Progress::of(&child.status));
-    ended
-        .filter(|progress| *progress != Progress::UnderWay)
-        .max()
+/// How far a job is that ended as `own`, with those that it started: under way while one of them is,
+/// else the worst of all. A child whose state we do not know changes nothing.
+pub(crate) fn overall(own: Progress, below: &[Child]) -> Progress {
+    let is_any = |progress| below.iter().any(|child| child.progress() == progress);
+    match own {
+        Progress::Succeeded | Progress::Warning if is_any(Progress::UnderWay) => Progress::UnderWay,
+        Progress::Succeeded | Progress::Warning if is_any(Progress::Failed) => Progress::Failed,
+        Progress::Succeeded if is_any(Progress::Warning) => Progress::Warning,
+        own => own,
+    }
 }
 
 fn walk(value: &Value, found: &mut Vec<Child>) {
     match value {
-        Value::Object(fields) if found.len() < MOST => {
+        Value::Object(fields) => {
             if let (id, Some(status)) = (text(value, "REQUESTID"), text(value, "STATUS")) {
                 found.push(Child {
                     name: text(value, "JOBNAME").unwrap_or_default(),
@@ -75,9 +84,35 @@ mod tests {
             (found[1].name.as_str(), found[1].id.as_str()),
             ("Transfer", "12")
         );
-        assert_eq!(worst(&found), Some(Progress::Failed));
-        assert_eq!(worst(&found[..1]), Some(Progress::Succeeded));
-        assert_eq!(worst(&[]), None);
         assert!(children("no json").is_empty());
+        let many = format!("[{}]", vec![r#"{"STATUS":"RUNNING"}"#; 500].join(","));
+        assert_eq!(children(&many).len(), 500, "the last one counts too");
+    }
+
+    #[test]
+    fn a_job_is_no_further_than_those_that_it_started() {
+        use Progress::{Failed, Succeeded, UnderWay, Warning};
+        for (own, states, expected) in [
+            (Succeeded, &[][..], Succeeded),
+            (Succeeded, &["SUCCEEDED"], Succeeded),
+            (Succeeded, &["SUCCEEDED", "WARNING"], Warning),
+            (Warning, &["SUCCEEDED"], Warning),
+            (Warning, &["ERROR"], Failed),
+            (Succeeded, &["WARNING", "ERROR"], Failed),
+            (Succeeded, &["SUCCEEDED", "RUNNING"], UnderWay),
+            (Succeeded, &["ERROR", "WAIT"], UnderWay),
+            (Warning, &["RUNNING"], UnderWay),
+            (Failed, &["RUNNING"], Failed),
+            (Succeeded, &["SOMETHING NEW"], Succeeded),
+            (Succeeded, &["SOMETHING NEW", "ERROR"], Failed),
+        ] {
+            let child = |status: &&str| Child {
+                name: String::new(),
+                id: String::new(),
+                status: (*status).to_owned(),
+            };
+            let below: Vec<Child> = states.iter().map(child).collect();
+            assert_eq!(overall(own, &below), expected, "{own:?} {states:?}");
+        }
     }
 }

@@ -15,6 +15,9 @@ pub(crate) struct StartedJob {
     pub(crate) file: String,
     /// When, in microseconds since 1970.
     pub(crate) started: i64,
+    /// Whether it was reported that it runs.
+    #[serde(default)]
+    pub(crate) told: bool,
 }
 
 /// By what a delivery and its report find each other.
@@ -65,6 +68,7 @@ mod tests {
             message_id: "M".into(),
             file: "m.zip".into(),
             started: 7,
+            told: false,
         };
         let entries = vec![remembered("12", &job), remembered("7", &job)];
         state.put("a", entries).await.unwrap();

@@ -1,14 +1,16 @@
 //! What the states of Oracle's Enterprise Scheduling Service mean.
 
 /// How far a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// All went well.
     Succeeded,
     /// It ended, and something was not as it should be.
     Warning,
-    /// It will still end. Also every word that we do not know: a job is given up in time.
+    /// It will still end.
     UnderWay,
+    /// A word that we do not know.
+    Unknown,
     /// It failed, or will never run.
     Failed,
 }
@@ -27,8 +29,20 @@ impl Progress {
             | "VALIDATION_FAILED"
             | "SCHEDULE_ENDED"
             | "ERROR_MANUAL_RECOVERY" => Self::Failed,
-            // COMPLETED: the work is done, what follows it is not.
-            _ => Self::UnderWay,
+            "WAIT"
+            | "READY"
+            | "RUNNING"
+            // The work is done, what follows it is not.
+            | "COMPLETED"
+            | "BLOCKED"
+            | "HOLD"
+            | "PAUSED"
+            | "CANCELLING"
+            | "CANCELING"
+            | "PENDING_VALIDATION"
+            | "SCHEDULE_EXPANDED"
+            | "ERROR_AUTO_RETRY" => Self::UnderWay,
+            _ => Self::Unknown,
         }
     }
 }
@@ -61,11 +75,10 @@ mod tests {
                     "CANCELLING",
                     "PENDING_VALIDATION",
                     "ERROR_AUTO_RETRY",
-                    "something new",
-                    "",
                 ],
                 Progress::UnderWay,
             ),
+            (&["something new", ""], Progress::Unknown),
         ] {
             for state in states {
                 assert_eq!(Progress::of(state), expected, "{state}");

@@ -37,7 +37,14 @@ pub(crate) struct Upload {
 
 pub(super) fn routes() -> Router<Shared> {
     let path = "/fscmRestApi/resources/11.13.18.05/erpintegrations";
-    Router::new().route(path, get(finder).post(import))
+    Router::new()
+        .route(path, get(finder).post(import))
+        .route(&format!("{path}/describe"), get(describe))
+}
+
+/// What every resource says of itself.
+async fn describe() -> Json<Value> {
+    Json(json!({ "Resources": { "erpintegrations": { "discrColumnType": false } } }))
 }
 
 async fn import(State(world): State<Shared>, body: Body) -> Response {

@@ -46,6 +46,7 @@ pub(super) fn routes() -> Router<Shared> {
     let base = "/ords/meters/_/db-api/stable/database/txeventq";
     let instance = format!("{base}/consumers/METERHUB/instances/ONE");
     Router::new()
+        .route(&format!("{base}/topics"), get(topics))
         .route(&format!("{base}/topics/{{topic}}"), post(produce))
         .route(&format!("{instance}/subscription"), get(subscription))
         .route(&format!("{instance}/records"), get(records))
@@ -87,6 +88,10 @@ async fn produce(
     let offset = log.len() - 1;
     let answer = json!({ "offsets": [{ "partition": partition, "offset": offset }] });
     (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+async fn topics() -> Response {
+    Json(json!([TOPIC])).into_response()
 }
 
 async fn subscription() -> Response {

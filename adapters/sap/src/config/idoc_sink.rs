@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::system;
-use crate::idoc::IdocSink;
+use crate::check::check;
+use crate::idoc::{IdocSink, is_logon};
 use crate::session::Caller;
 
 /// Posts IDocs to the HTTP port for IDocs of an SAP system.
@@ -98,9 +99,7 @@ fn refused_statuses() -> Vec<String> {
 impl SapIdocSinkConfig {
     fn sink(&self, context: &AdapterContext) -> Result<IdocSink, String> {
         let client = self.server.client(context)?;
-        let options = system::options(self.client.as_deref(), self.language.as_deref());
-        let options: Vec<(&str, &str)> = options.iter().map(|(n, v)| (*n, v.as_str())).collect();
-        let path = crate::odata::with_options(&self.path, &options);
+        let path = self.addressed();
         let token_path = self.csrf.then(|| path.clone());
         Ok(IdocSink {
             endpoint: context.name.clone(),
@@ -110,6 +109,10 @@ impl SapIdocSinkConfig {
             refused_statuses: self.refused_statuses.clone(),
             meter: context.meter.clone(),
         })
+    }
+
+    fn addressed(&self) -> String {
+        system::addressed(&self.path, self.client.as_deref(), self.language.as_deref())
     }
 }
 
@@ -152,10 +155,14 @@ refused_statuses = ["56", "60", "68"]
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        let sink = self
-            .sink(context)
-            .map_err(|reason| failed(context, reason))?;
-        Ok(sink.caller.check(&sink.path).await?)
+        let answer = check(&self.server, &self.addressed(), self.csrf, context).await?;
+        match is_logon(&answer) {
+            false => Ok(()),
+            true => {
+                let reason = "it answered with a page for logon: check user, password and `client`";
+                Err(failed(context, reason.to_owned()))
+            }
+        }
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

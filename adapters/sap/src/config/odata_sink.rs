@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::system;
+use crate::check::check;
 use crate::odata::{Matching, ODataSink, Version};
 use crate::session::Caller;
+use crate::verdict::said;
 
 /// Sends each message to an OData service of an SAP system: creates or changes an entity.
 ///
@@ -100,19 +102,9 @@ impl SapODataSinkConfig {
         let path = MessageTemplate::parse(&self.path)?;
         let client = self.server.client(context)?;
         let system_options = system::options(self.client.as_deref(), self.language.as_deref());
-        let options: Vec<(&str, &str)> = system_options
-            .iter()
-            .map(|(n, v)| (*n, v.as_str()))
-            .collect();
-        let token_path = match self.csrf_path.as_deref() {
-            Some("") => None,
-            Some(path) => Some(path.to_owned()),
-            None => Some(service(path.head()).to_owned()),
-        };
-        let token_path = token_path.map(|path| crate::odata::with_options(&path, &options));
         Ok(ODataSink {
             endpoint: context.name.clone(),
-            caller: Caller::new(client, token_path, context.meter.clone()),
+            caller: Caller::new(client, self.token_path(), context.meter.clone()),
             version: self.version,
             method: self.method.method(),
             path,
@@ -121,6 +113,19 @@ impl SapODataSinkConfig {
             repeatable: self.repeatable,
             meter: context.meter.clone(),
         })
+    }
+
+    /// Where tokens are fetched, if they are needed.
+    fn token_path(&self) -> Option<String> {
+        match self.csrf_path.as_deref() {
+            Some("") => None,
+            Some(path) => Some(self.addressed(path)),
+            None => Some(self.addressed(service(&self.path))),
+        }
+    }
+
+    fn addressed(&self, path: &str) -> String {
+        system::addressed(path, self.client.as_deref(), self.language.as_deref())
     }
 }
 
@@ -184,10 +189,22 @@ repeatable = true
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        let sink = self
-            .sink(context)
+        self.sink(context)
             .map_err(|reason| failed(context, reason))?;
-        Ok(sink.caller.check(service(&self.path)).await?)
+        let token_path = self.token_path();
+        let wants_token = token_path.is_some();
+        let path = token_path.unwrap_or_else(|| self.addressed(service(&self.path)));
+        let answer = check(&self.server, &path, wants_token, context).await?;
+        // What describes a service is there, or the service is not.
+        match answer.status.is_success() {
+            true => Ok(()),
+            false => {
+                let (status, said) = (answer.status, said(&answer));
+                let reason =
+                    format!("`{path}` was answered {status} ({said}); is it the service's?");
+                Err(failed(context, reason))
+            }
+        }
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

@@ -9,6 +9,13 @@ pub(super) fn options(client: Option<&str>, language: Option<&str>) -> Vec<(&'st
     client.into_iter().chain(language).collect()
 }
 
+/// A path with them.
+pub(super) fn addressed(path: &str, client: Option<&str>, language: Option<&str>) -> String {
+    let options = options(client, language);
+    let options: Vec<(&str, &str)> = options.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    crate::odata::with_options(path, &options)
+}
+
 /// Looks at a client and a language.
 pub(super) fn validate(
     client: Option<&str>,

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
+use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use crate::odata::ODataError;
@@ -46,6 +47,17 @@ pub(crate) struct Receipt {
     pub(crate) status: Option<String>,
     /// What it says of that status, or in all.
     pub(crate) said: String,
+}
+
+/// Whether an answer of success asks for user and password instead.
+pub(crate) fn is_logon(answer: &hub_web::Answer) -> bool {
+    let media_type = answer.headers.get(CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    let asks = matches!(
+        read(media_type.unwrap_or_default(), &answer.body),
+        Answer::Page { is_logon: true, .. }
+    );
+    asks && answer.status.is_success()
 }
 
 /// Reads the answer to a post that had a status of success.

@@ -5,5 +5,6 @@ mod control;
 mod door;
 mod sink;
 
+pub(crate) use answer::is_logon;
 pub(crate) use door::IdocDoor;
 pub(crate) use sink::IdocSink;

@@ -92,14 +92,6 @@ impl SoapSink {
         })
     }
 
-    /// Tries whether the service could be called.
-    ///
-    /// # Errors
-    /// It could not.
-    pub(crate) async fn reachable(&self) -> Result<(), SinkError> {
-        Ok(self.client.reachable().await?)
-    }
-
     /// Whom a message goes to. An address that came with a message never leads where the
     /// configuration does not.
     fn target(&self, message: &OutgoingMessage) -> Result<(&WebClient, String), SinkError> {

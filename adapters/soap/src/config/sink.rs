@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::qualified;
-use crate::call::SoapSink;
+use crate::call::{SoapSink, check};
 
 /// Calls a partner's web service: one SOAP request per message, its answer judged.
 ///
@@ -58,6 +58,23 @@ pub struct SoapSinkConfig {
     /// for all that begin so. What the codes mean is the partner's.
     #[serde(default)]
     pub retry_codes: Vec<String>,
+    /// What `meterhub check --connect` asks for. No operation is called, so a user name token is not
+    /// tried; `auth` and certificates are.
+    #[serde(default)]
+    pub check: SoapCheck,
+}
+
+/// What is asked of a service to see whether it could be called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SoapCheck {
+    /// Its description, `?wsdl`. That it serves none is no trouble.
+    #[default]
+    WsdlIfServed,
+    /// Its description, which it must serve.
+    Wsdl,
+    /// Nothing: name, connection, certificate and OAuth 2 token are tried.
+    Connection,
 }
 
 /// A version of SOAP.
@@ -207,7 +224,8 @@ iec = { element = "{http://iec.ch/TC57/2011/MeterReadingsMessage}CreatedMeterRea
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
-        self.sink(context)?.reachable().await
+        self.sink(context)?;
+        Ok(check(self, context).await?)
     }
 
     async fn connect(&self, context: &AdapterContext) -> Result<Box<dyn Sink>, SinkError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hub_core::AdapterContext;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Identity, Proxy, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, StatusCode};
 
 use super::answer::reason;
 use super::server::WebServer;
@@ -33,6 +33,15 @@ pub(super) fn client(
     options: ClientOptions,
     context: &AdapterContext,
 ) -> Result<Client, String> {
+    builder(server, options, context)?.build().map_err(reason)
+}
+
+/// The same, not built yet.
+pub(super) fn builder(
+    server: &WebServer,
+    options: ClientOptions,
+    context: &AdapterContext,
+) -> Result<ClientBuilder, String> {
     // No proxy from the environment: where messages go is in the configuration, all of it.
     let mut builder = Client::builder()
         .no_proxy()
@@ -58,7 +67,7 @@ pub(super) fn client(
             .map_err(|e| format!("`client_certificate`: {}", reason(e)))?;
         builder = builder.identity(identity);
     }
-    builder.build().map_err(reason)
+    Ok(builder)
 }
 
 /// 301 to 303 turn a POST into a GET, whose 200 would be no yes: these are never followed.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hub_core::{AdapterContext, Clock, Content, SinkError, SourceError};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, header};
-use tokio::net::TcpStream;
 use tokio_util::io::ReaderStream;
 
 use super::access::Access;
@@ -52,9 +51,7 @@ pub struct WebClient {
     url: Url,
     client: Client,
     access: Access,
-    connect_timeout: Duration,
     timeout: Duration,
-    proxy: Option<Url>,
     clock: Arc<dyn Clock>,
 }
 
@@ -68,15 +65,12 @@ impl WebClient {
         let timeout = Duration::from_secs(server.timeout_seconds);
         let auth = server.auth.as_ref();
         let access = Access::resolve(auth, &context.base_dir, &client, timeout, &context.clock)?;
-        let parse = |url: &str| Url::parse(url).map_err(|e| e.to_string());
         Ok(Self {
             endpoint: context.name.clone(),
-            url: parse(&server.url)?,
+            url: Url::parse(&server.url).map_err(|error| error.to_string())?,
             client,
             access,
-            connect_timeout: Duration::from_secs(server.connect_timeout_seconds),
             timeout,
-            proxy: server.proxy.as_deref().map(parse).transpose()?,
             clock: Arc::clone(&context.clock),
         })
     }
@@ -102,7 +96,8 @@ impl WebClient {
         self.timeout.saturating_add(more)
     }
 
-    fn target(&self, path: &str) -> String {
+    /// The whole address of a path.
+    pub(super) fn target(&self, path: &str) -> String {
         let base = self.url.as_str();
         match path {
             "" => base.to_owned(),
@@ -163,25 +158,20 @@ impl WebClient {
         Answer::read(&self.endpoint, response, limit, self.clock.now()).await
     }
 
-    /// Tries whether it could be called: a token is granted, and the server (or the proxy) takes
-    /// connections. Sends nothing to it, as a request could be taken for a message.
+    /// Makes sure that a token is granted, where one is needed.
     ///
     /// # Errors
-    /// What was seen.
-    pub async fn reachable(&self) -> Result<(), NoAnswer> {
-        let failed = |reason| self.no_answer(reason);
-        if let Access::OAuth2(tokens) = &self.access {
-            tokens.token().await.map_err(failed)?;
+    /// Why there is none.
+    pub(super) async fn token(&self) -> Result<(), String> {
+        match &self.access {
+            Access::OAuth2(tokens) => tokens.token().await.map(drop),
+            Access::Open | Access::Header(..) => Ok(()),
         }
-        let server = self.proxy.as_ref().unwrap_or(&self.url);
-        let addresses = server.socket_addrs(|| None);
-        let addresses = addresses.map_err(|_| failed("its host is not known".to_owned()))?;
-        let patience = self.connect_timeout;
-        match tokio::time::timeout(patience, TcpStream::connect(&addresses[..])).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(failed(error.to_string())),
-            Err(_) => Err(failed(format!("no connection within {patience:?}"))),
-        }
+    }
+
+    /// Whether we say who we are, other than by a certificate.
+    pub(super) fn has_credentials(&self) -> bool {
+        !matches!(self.access, Access::Open)
     }
 
     /// What is told when no use can be made of the server: it did not answer, or not sensibly.
