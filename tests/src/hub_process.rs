@@ -160,17 +160,25 @@ impl HubProcess {
         self.child.kill().await.expect("a child can be killed");
     }
 
-    /// SIGTERM, and waits for its end.
+    /// SIGTERM: it finishes what it is doing, and ends.
     ///
     /// # Panics
-    /// It does not end in time, or not with success.
-    pub async fn stop(mut self) {
+    /// It ended before.
+    pub fn terminate(&self) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok());
         let pid = pid
             .and_then(rustix::process::Pid::from_raw)
             .expect("the hub is running");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .expect("a child can be signalled");
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Panics
+    /// It does not end in time, or not with success.
+    pub async fn stop(mut self) {
+        self.terminate();
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = ended
             .expect("the hub stops in time")

@@ -188,6 +188,34 @@ async fn a_busy_partner_is_left_in_peace_as_long_as_it_asks() {
     );
 }
 
+/// A hub that is told to end waits for what it is sending, but not for ever: what it knows by then must
+/// not be sent again.
+#[tokio::test]
+async fn an_attempt_that_hangs_takes_nothing_of_the_others_along() {
+    let erp = Receiver::start().await;
+    erp.behave(|received| match of_order(received, "A") {
+        true => Behaviour::TakeInSilence,
+        false => Behaviour::TakeAfter(Duration::from_secs(1)),
+    });
+    let mut world = world(&erp, "parallel = 2").await;
+    post_orders(&mut world, &[("A", 1), ("B", 1)]).await;
+    until_true("both to be on their way", PATIENCE, || async {
+        erp.received().len() == 2
+    })
+    .await;
+    world.hub.terminate();
+    until_true("what came of B to be written down", PATIENCE, || async {
+        let mut delivered = Vec::new();
+        for message in world.messages().await {
+            delivered.extend(world.deliveries(message.id).await);
+        }
+        delivered.retain(|delivery| delivery.state == DeliveryState::Delivered);
+        delivered.len() == 1
+    })
+    .await;
+    world.hub.kill().await;
+}
+
 #[tokio::test]
 async fn a_partner_that_is_down_for_a_while_gets_everything_in_order_when_it_is_back() {
     let erp = Receiver::start().await;

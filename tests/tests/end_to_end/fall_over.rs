@@ -66,6 +66,45 @@ async fn what_waits_for_a_dead_sink_goes_elsewhere_in_time() {
     world.idle().await;
 }
 
+/// Quiet hours, a daily limit, `Retry-After`: the endpoint is there, and has its reasons.
+#[tokio::test]
+async fn what_its_sink_asked_to_wait_with_goes_nowhere_else() {
+    let sms = Receiver::start().await;
+    sms.behave(|received| match received.number {
+        0 => Behaviour::Busy(429, 3),
+        _ => Behaviour::Take,
+    });
+    let fall_over = "fall_over = { to = \"letters\", after_seconds = 1 }";
+    let mut world = World::of_north(&body(&sms.url("/"), fall_over)).await;
+    for number in ["A", "B"] {
+        world.post("in", Some(number), order(number, 1)).await;
+    }
+    world.idle().await;
+    assert_eq!(sms.taken(), 2);
+    assert_eq!(world.texts("letters"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_waits_for_a_sink_that_cannot_be_set_up_goes_elsewhere_in_time() {
+    let sms = Receiver::start().await;
+    let more = "fall_over = { to = \"letters\", after_seconds = 1 }\ncircuit = { failures = 1, probe_seconds = 60 }";
+    let missing = format!(
+        "http = {{ url = \"{}\", auth = {{ bearer = \"file:missing.token\" }} }}",
+        sms.url("/")
+    );
+    let body = body("x", more).replace("http = { url = \"x\" }", &missing);
+    let mut world = World::of_north(&body).await;
+    world.post("in", Some("A"), order("A", 1)).await;
+    world.idle().await;
+    assert_eq!(world.texts("letters").len(), 1);
+    let message = world.messages().await.remove(0);
+    let trace = world.trace(message.id).await;
+    let fell = trace.iter().find(|row| row.step == Step::FellOver).unwrap();
+    let note = fell.note.as_ref().unwrap();
+    assert!(note.contains("missing.token"), "{note}");
+    assert!(sms.received().is_empty());
+}
+
 #[tokio::test]
 async fn a_circle_and_another_enterprise_are_refused() {
     for (more, reason) in [

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hub_core::{Backoff, Circuit, CircuitState, MessageId, Sink, TokenBucket};
+use hub_core::{Circuit, CircuitState, MessageId, TokenBucket};
 use hub_model::Instant;
 use hub_store::StoreError;
 use hub_store::messages::{DeliveryOutcome, PendingDelivery};
@@ -16,6 +16,7 @@ use super::fall_over::{instead, is_overdue};
 use super::intake::random;
 use super::lanes::Lanes;
 use super::measure::SinkMeasure;
+use super::outlet::{Outlet, SetUp};
 use super::send::{EndpointHealth, attempt, forget, judge};
 use super::steady::{SteadyClock, later};
 use super::{Hub, IDLE_POLL, STORE_PAUSE};
@@ -25,43 +26,29 @@ use crate::config::{SinkEntry, WhenParked};
 const MAX_IN_MEMORY: usize = 2_048;
 /// Deliveries fetched at once.
 const PAGE: usize = 512;
+/// What is left free of new deliveries, so that those that an operator released or that come from
+/// another sink find room also under a load that never ends.
+const ROOM_FOR_OLDER: usize = PAGE;
 /// Longest pause that an endpoint may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
-/// Back-off between attempts to set a sink up (a secret is missing, say).
-const RECONNECT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
-
 /// Delivers to an endpoint until the engine stops.
 pub(super) async fn run(hub: Hub, entry: SinkEntry) {
-    let mut failures = 0;
-    let context = hub.adapter_context(&entry.name, &entry.enterprise);
-    let measure = hub.measures.sink(&entry.name);
-    let sink: Arc<dyn Sink> = loop {
-        match entry.adapter.connect(&context).await {
-            Ok(sink) => break measure.around(sink),
-            Err(problem) => {
-                failures += 1;
-                if failures == 1 {
-                    error!(sink = %entry.name, %problem, "sink cannot be set up; its deliveries wait");
-                }
-                let pause = RECONNECT.pause(failures, random());
-                measure.not_set_up(&problem.to_string(), pause, hub.surroundings.clock.now());
-                if !hub.pause(pause).await {
-                    return;
-                }
-            }
-        }
-    };
-    Dispatcher::new(hub, entry, sink).run().await;
+    let mut set_up = SetUp::new(hub.clone(), entry.clone());
+    let again = set_up.attempt().await;
+    let dispatcher = Dispatcher::new(hub, entry, set_up.outlet());
+    tokio::join!(set_up.go_on(again), dispatcher.run());
 }
 
 struct Dispatcher {
     hub: Hub,
     entry: SinkEntry,
-    sink: Arc<dyn Sink>,
+    outlet: Arc<Outlet>,
     measure: Arc<SinkMeasure>,
     lanes: Lanes,
     clock: SteadyClock,
     circuit: Circuit,
+    /// Why the endpoint was last found not to answer, if that is how it was last found.
+    silence: Option<String>,
     bucket: Option<TokenBucket>,
     /// What is being sent.
     attempts: JoinSet<Report>,
@@ -79,15 +66,16 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    fn new(hub: Hub, entry: SinkEntry, sink: Arc<dyn Sink>) -> Self {
+    fn new(hub: Hub, entry: SinkEntry, outlet: Arc<Outlet>) -> Self {
         Self {
             clock: SteadyClock::start(hub.store.clock()),
             circuit: Circuit::new(entry.circuit),
+            silence: None,
             bucket: entry.rate.map(TokenBucket::new),
             measure: hub.measures.sink(&entry.name),
             hub,
             entry,
-            sink,
+            outlet,
             lanes: Lanes::default(),
             attempts: JoinSet::new(),
             book: Book::default(),
@@ -127,7 +115,10 @@ impl Dispatcher {
                     }
                     self.lanes.len() < PAGE
                 }
-                () = waker.notified() => true,
+                () = waker.notified() => {
+                    self.look_at(waker.take_lanes()).await;
+                    true
+                }
                 () = tokio::time::sleep(wait) => true,
             };
             if tokio::time::Instant::now() >= self.next_sweep {
@@ -135,12 +126,19 @@ impl Dispatcher {
                 self.next_sweep = tokio::time::Instant::now() + IDLE_POLL;
             }
         }
-        while let Some(report) = self.attempts.join_next().await {
-            self.sent(report);
-        }
-        self.book.write(&self.hub);
-        while self.book.written().await.is_some() {
+        self.finish().await;
+    }
+
+    /// Waits for what is being sent, and writes down what comes of it as it comes: an attempt that
+    /// hangs until the hub is ended takes nothing along of what is known of the others.
+    async fn finish(&mut self) {
+        loop {
             self.book.write(&self.hub);
+            tokio::select! {
+                Some(report) = self.attempts.join_next() => self.sent(report),
+                Some(_) = self.book.written() => {}
+                else => return,
+            }
         }
     }
 
@@ -150,7 +148,7 @@ impl Dispatcher {
 
     /// Fetches deliveries that are new since the last look.
     async fn fetch(&mut self) -> Result<(), StoreError> {
-        while self.lanes.len() + PAGE <= MAX_IN_MEMORY {
+        while self.lanes.len() + PAGE <= MAX_IN_MEMORY - ROOM_FOR_OLDER {
             let page = self.page(self.newest).await?;
             let Some(last) = page.last() else {
                 return Ok(());
@@ -163,6 +161,19 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    /// Looks at lanes again into which something came from another sink. If the store refuses, or there
+    /// is no room, the second look finds it.
+    async fn look_at(&mut self, lanes: Vec<i64>) {
+        for lane in lanes {
+            if self.lanes.len() + PAGE > MAX_IN_MEMORY {
+                return;
+            }
+            if let Ok(deliveries) = self.lane(lane, None).await {
+                let _ = self.take_in(deliveries).await;
+            }
+        }
     }
 
     /// A second look at one page of what is open: deliveries that an operator released, and those
@@ -277,14 +288,14 @@ impl Dispatcher {
     }
 
     /// The endpoint is down: what has waited for too long goes elsewhere without another attempt.
+    /// What waits because the endpoint asked for a pause (quiet hours, say) goes on waiting.
     fn hand_over(&mut self, now: Instant) {
-        let Some(fall_over) = &self.entry.fall_over else {
+        let (Some(fall_over), Some(why)) = (&self.entry.fall_over, &self.silence) else {
             return;
         };
         while let Some(delivery) = self.lanes.take_if(|head| is_overdue(fall_over, head, now)) {
-            let note = format!("`{}` does not answer", self.entry.name);
             let outcome = DeliveryOutcome::FellOver {
-                note,
+                note: why.clone(),
                 to: fall_over.to.clone(),
             };
             self.book.ended(Report {
@@ -300,14 +311,14 @@ impl Dispatcher {
             self.circuit.probe();
         }
         self.book.begun(delivery.id, delivery.message_id);
-        let (hub, sink, policy) = (self.hub.clone(), Arc::clone(&self.sink), self.entry.retry);
+        let (hub, outlet, policy) = (self.hub.clone(), Arc::clone(&self.outlet), self.entry.retry);
         let (name, clock) = (self.entry.name.clone(), self.clock);
         let fall_over = self.entry.fall_over.clone();
         self.attempts.spawn(async move {
-            let result = attempt(&hub, &name, &sink, &delivery).await;
+            let result = attempt(&hub, &name, &outlet, &delivery).await;
             let now = clock.now();
             let (outcome, health) = judge(result, &delivery, policy, is_probe, now, random());
-            let outcome = instead(outcome, fall_over.as_ref(), &delivery, now);
+            let outcome = instead(outcome, &health, fall_over.as_ref(), &delivery, now);
             Report {
                 delivery,
                 outcome,
@@ -337,7 +348,7 @@ impl Dispatcher {
             DeliveryOutcome::Delivered { .. } => self.next_of_lane(&delivery).await,
             DeliveryOutcome::FellOver { note, to } => {
                 warn!(sink = %self.entry.name, delivery_id = %delivery.id, to, note, "delivery goes elsewhere");
-                self.hub.wakers.sinks.wake(&to);
+                self.hub.wakers.sinks.wake_for(&to, delivery.lane);
                 self.next_of_lane(&delivery).await;
             }
             DeliveryOutcome::Failed { due, counts, .. } => {
@@ -371,24 +382,24 @@ impl Dispatcher {
         let now = self.now();
         let pause = match health {
             EndpointHealth::Answered => {
+                self.silence = None;
                 if self.circuit.succeeded() {
                     info!(sink = %self.entry.name, "endpoint answers again");
                 }
                 None
             }
             EndpointHealth::Silent { pause } => {
+                let reason = outcome.trouble().unwrap_or_default();
                 if self.circuit.failed(now) {
-                    let reason = match outcome {
-                        DeliveryOutcome::Failed { note, .. }
-                        | DeliveryOutcome::FellOver { note, .. }
-                        | DeliveryOutcome::Parked { note } => note.as_str(),
-                        DeliveryOutcome::Delivered { .. } => "",
-                    };
                     error!(sink = %self.entry.name, reason, "endpoint does not answer; its deliveries wait");
                 }
+                self.silence = Some(reason.to_owned());
                 *pause
             }
-            EndpointHealth::Busy { pause } => Some(pause.unwrap_or(STORE_PAUSE)),
+            EndpointHealth::Busy { pause } => {
+                self.silence = None;
+                Some(pause.unwrap_or(STORE_PAUSE))
+            }
             EndpointHealth::Unknown => None,
         };
         if let Some(pause) = pause {

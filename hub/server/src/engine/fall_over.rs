@@ -4,11 +4,14 @@
 use hub_model::Instant;
 use hub_store::messages::{DeliveryOutcome, PendingDelivery};
 
+use super::send::EndpointHealth;
 use crate::config::FallOver;
 
-/// What comes of an attempt where there is another sink to go to.
+/// What comes of an attempt where there is another sink to go to. In time goes elsewhere what its own
+/// sink is silent about: not what it asked to wait for, nor what our own store is in the way of.
 pub(super) fn instead(
     outcome: DeliveryOutcome,
+    health: &EndpointHealth,
     fall_over: Option<&FallOver>,
     delivery: &PendingDelivery,
     now: Instant,
@@ -19,11 +22,17 @@ pub(super) fn instead(
     let to = fall_over.to.clone();
     match outcome {
         DeliveryOutcome::Parked { note } => DeliveryOutcome::FellOver { note, to },
-        DeliveryOutcome::Failed { note, .. } if is_overdue(fall_over, delivery, now) => {
+        DeliveryOutcome::Failed { note, .. }
+            if is_silent(health) && is_overdue(fall_over, delivery, now) =>
+        {
             DeliveryOutcome::FellOver { note, to }
         }
         outcome => outcome,
     }
+}
+
+const fn is_silent(health: &EndpointHealth) -> bool {
+    matches!(health, EndpointHealth::Silent { .. })
 }
 
 /// Whether a delivery was made so long ago that it waits for its sink no more.
@@ -64,19 +73,24 @@ mod tests {
             note: "no such number".into(),
             to: "mail".into(),
         };
+        let silent = EndpointHealth::Silent { pause: None };
+        let answered = EndpointHealth::Answered;
+        let after =
+            |outcome: &DeliveryOutcome,
+             health: &EndpointHealth,
+             other: Option<&FallOver>,
+             seconds| { instead(outcome.clone(), health, other, &made, at(seconds)) };
         let patient = fall_over(None);
-        assert_eq!(
-            instead(parked.clone(), Some(&patient), &made, at(0)),
-            elsewhere
-        );
-        assert_eq!(instead(parked.clone(), None, &made, at(0)), parked);
-        assert_eq!(
-            instead(failed(), Some(&patient), &made, at(9_999)),
-            failed()
-        );
+        assert_eq!(after(&parked, &answered, Some(&patient), 0), elsewhere);
+        assert_eq!(after(&parked, &answered, None, 0), parked);
+        assert_eq!(after(&failed(), &silent, Some(&patient), 9_999), failed());
         let hasty = fall_over(Some(60));
-        assert_eq!(instead(failed(), Some(&hasty), &made, at(59)), failed());
-        let gone = instead(failed(), Some(&hasty), &made, at(60));
+        assert_eq!(after(&failed(), &silent, Some(&hasty), 59), failed());
+        let gone = after(&failed(), &silent, Some(&hasty), 60);
         assert!(matches!(gone, DeliveryOutcome::FellOver { .. }));
+        let busy = EndpointHealth::Busy { pause: None };
+        for waits in [busy, EndpointHealth::Unknown] {
+            assert_eq!(after(&failed(), &waits, Some(&hasty), 60), failed());
+        }
     }
 }

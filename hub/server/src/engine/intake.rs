@@ -2,7 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use hub_core::{Arrival, Backoff, Body, IncomingMessage, Settlement, Source, SourceError};
 use hub_store::content::{ContentStore, MAX_INLINE_BYTES, Staged};
@@ -18,6 +19,8 @@ use crate::config::{Inbound, SourceEntry};
 
 /// Back-off between attempts to connect a source.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(60));
+/// A connection that lasted for so long was a good one, also if nothing came.
+const STEADY: Duration = Duration::from_secs(60);
 /// How long a sender is asked to wait when we cannot store.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Bytes of a message in which its format may find the partner's own id.
@@ -36,16 +39,20 @@ pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Arc<Inbound>) {
         measure: hub.measures.source(&entry.name),
         entry,
         route,
+        has_taken: AtomicBool::new(false),
     });
     let measure = &intake.measure;
     let mut failures = 0;
     loop {
         let context = hub.adapter_context(&intake.entry.name, &intake.entry.enterprise);
-        let connected = intake.entry.adapter.connect(&context).await;
+        let connecting = intake.entry.adapter.connect(&context);
+        let Some(connected) = hub.stop.run_until_cancelled(connecting).await else {
+            return measure.stopped();
+        };
         let was_connected = connected.is_ok();
+        let since = Instant::now();
         let problem = match connected {
             Ok(source) => {
-                failures = 0;
                 measure.connected();
                 match intake.serve(source).await {
                     Ok(()) => return measure.stopped(),
@@ -54,6 +61,10 @@ pub(super) async fn run(hub: Hub, entry: SourceEntry, route: Arc<Inbound>) {
             }
             Err(problem) => problem,
         };
+        // To connect is no success by itself: some sources only find out when they ask.
+        if intake.has_taken.swap(false, Ordering::Relaxed) || since.elapsed() >= STEADY {
+            failures = 0;
+        }
         failures += 1;
         if failures == 1 {
             warn!(source = %intake.entry.name, %problem, "source is not available; trying again with back-off");
@@ -107,6 +118,8 @@ struct Intake {
     measure: Arc<SourceMeasure>,
     entry: SourceEntry,
     route: Arc<Inbound>,
+    /// Whether something came since the source was connected.
+    has_taken: AtomicBool,
 }
 
 impl Intake {
@@ -123,6 +136,7 @@ impl Intake {
                 }
                 arrival = source.receive(), if unsettled.len() < window => match arrival {
                     Ok(arrival) => {
+                        self.has_taken.store(true, Ordering::Relaxed);
                         let intake = Arc::clone(self);
                         unsettled.spawn(async move { intake.take(arrival).await });
                     }

@@ -343,12 +343,12 @@ impl SinkMeasure {
     ) {
         self.circuit_open
             .set(if circuit.is_open() { 1.0 } else { 0.0 });
-        let (note, due) = match outcome {
-            DeliveryOutcome::Delivered { .. } => return self.pulse.succeeded(now),
-            DeliveryOutcome::Failed { note, due, .. } => (note, Some(*due)),
-            DeliveryOutcome::Parked { note } | DeliveryOutcome::FellOver { note, .. } => {
-                (note, None)
-            }
+        let Some(note) = outcome.trouble() else {
+            return self.pulse.succeeded(now);
+        };
+        let due = match outcome {
+            DeliveryOutcome::Failed { due, .. } => Some(*due),
+            _ => None,
         };
         let next = match circuit.state(now) {
             CircuitState::OpenUntil(until) => Some(until),

@@ -15,6 +15,7 @@ mod intake;
 mod lanes;
 mod large;
 mod measure;
+mod outlet;
 mod owners;
 mod process;
 mod publish;

@@ -227,7 +227,8 @@ impl Processor {
             false => store.apply(ending(silent())).await,
         };
         let applied = match applied {
-            Err(problem) if problem.is_permanent() => store.apply(ending(silent())).await,
+            // What makes the answer may be what fails.
+            Err(problem) if problem.is_permanent() => store.apply(ending(Arc::new(Silent))).await,
             applied => applied,
         };
         applied.map(|applied| self.wake_endpoints(&applied))

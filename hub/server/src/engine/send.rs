@@ -2,17 +2,17 @@
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hub_core::{Content, OutgoingMessage, Piece, RetryPolicy, Sent, Sink, SinkError};
+use hub_core::{Content, OutgoingMessage, Piece, RetryPolicy, Sent, SinkError};
 use hub_model::Instant;
 use hub_store::StoreError;
 use hub_store::messages::{DeliveryBody, DeliveryOutcome, PendingDelivery};
 use tokio::io::AsyncWriteExt;
 
 use super::Hub;
+use super::outlet::Outlet;
 use super::steady::later;
 
 /// Longest answer of an endpoint that is kept.
@@ -42,6 +42,8 @@ pub(super) enum EndpointHealth {
 pub(super) enum NotSent {
     /// Its body could not be had from the store.
     Store(StoreError),
+    /// The sink is not set up yet, for this reason.
+    NotSetUp(String),
     /// The sink could not send it.
     Sink(SinkError),
     /// The sink panicked: a defect of ours.
@@ -58,9 +60,10 @@ impl From<StoreError> for NotSent {
 pub(super) async fn attempt(
     hub: &Hub,
     name: &str,
-    sink: &Arc<dyn Sink>,
+    outlet: &Outlet,
     delivery: &PendingDelivery,
 ) -> Result<Sent, NotSent> {
+    let sink = outlet.sink().map_err(NotSent::NotSetUp)?;
     let message = OutgoingMessage {
         message_id: delivery.id,
         correlation_id: delivery.message_id,
@@ -134,6 +137,11 @@ pub(super) fn judge(
         Err(NotSent::Store(problem)) => {
             let note = shortened(format!("the hub's own store has trouble: {problem}"));
             return (again(note, None, false), EndpointHealth::Unknown);
+        }
+        Err(NotSent::NotSetUp(problem)) => {
+            let note = shortened(format!("the sink cannot be set up: {problem}"));
+            let health = EndpointHealth::Silent { pause: None };
+            return (again(note, None, false), health);
         }
         Err(NotSent::Panicked) => {
             let note =
@@ -326,6 +334,17 @@ pub(super) mod tests {
             DeliveryOutcome::Failed { counts: false, .. }
         ));
         assert_eq!(health, EndpointHealth::Unknown);
+    }
+
+    #[test]
+    fn a_sink_that_is_not_set_up_costs_no_attempt_and_is_silent() {
+        let missing = Err(NotSent::NotSetUp("no such file".into()));
+        let (outcome, health) = judge(missing, &delivery(2), POLICY, false, NOW, 0);
+        let DeliveryOutcome::Failed { note, counts, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(!counts && note.contains("no such file"));
+        assert_eq!(health, EndpointHealth::Silent { pause: None });
     }
 
     #[test]

@@ -149,6 +149,19 @@ pub enum DeliveryOutcome {
     },
 }
 
+impl DeliveryOutcome {
+    /// Why it was not taken; `None` if it was.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Delivered { .. } => None,
+            Self::Failed { note, .. } | Self::Parked { note } | Self::FellOver { note, .. } => {
+                Some(note)
+            }
+        }
+    }
+}
+
 // A condition that repeats the one of `delivery_lane` word for word lets the database use that
 // index; without it, it would walk through all that is open, or parked, of every lane.
 /// The columns of a delivery. Bodies up to 4 KiB come with it; larger ones are read when they are
