@@ -1,61 +1,120 @@
-//! Acknowledges deliveries, many with one frame where their order allows it: what an acknowledgement
-//! costs the broker is the frame.
+//! Answers deliveries: acknowledges them, many with one frame where their order allows it (what an
+//! acknowledgement costs the broker is the frame), and rejects them.
 //!
-//! Nobody waits to make more of them: while one is written, others gather.
+//! Nobody waits to make more of them: while one is written, others gather. What is to be written is
+//! written by tasks of their own: who waits for an answer may give up, and others' answers, which go
+//! in the same frames, must not be given up with it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use lapin::Acker;
-use lapin::options::BasicAckOptions;
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
 use lapin::types::DeliveryTag;
 
-/// The deliveries of one channel and their acknowledgements.
-#[derive(Default)]
-pub(crate) struct Acks {
-    state: Mutex<State<Acker>>,
-    /// Held by who writes.
+/// Writes the answer to one delivery. `Ok(false)`: its connection is gone.
+#[async_trait]
+pub(crate) trait Pen: Send + Sync + 'static {
+    /// Yes; with `multiple` to all before it as well.
+    async fn accept(&self, multiple: bool) -> lapin::Result<bool>;
+
+    /// No, and the broker shall not offer it again.
+    async fn reject(&self) -> lapin::Result<bool>;
+}
+
+#[async_trait]
+impl Pen for Acker {
+    async fn accept(&self, multiple: bool) -> lapin::Result<bool> {
+        self.ack(BasicAckOptions { multiple }).await
+    }
+
+    async fn reject(&self) -> lapin::Result<bool> {
+        self.reject(BasicRejectOptions::default()).await
+    }
+}
+
+/// The deliveries of one channel and the answers to them. Clones share it.
+pub(crate) struct Acks<P = Acker>(Arc<Shared<P>>);
+
+struct Shared<P> {
+    state: Mutex<State<P>>,
+    /// Held by who writes acknowledgements.
     turn: tokio::sync::Mutex<()>,
 }
 
-impl Acks {
+impl<P> Default for Acks<P> {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        }))
+    }
+}
+
+impl<P: Pen> Acks<P> {
     /// A delivery came that will have to be answered.
     pub(crate) fn delivered(&self, tag: DeliveryTag) {
-        self.lock().unanswered.insert(tag);
+        self.0.lock().unanswered.insert(tag);
     }
 
-    /// A delivery was answered in another way, and that is written. Not before: an acknowledgement
-    /// of later ones would include it.
-    pub(crate) fn answered(&self, tag: DeliveryTag) {
-        self.lock().unanswered.remove(&tag);
-    }
-
-    /// Acknowledges a delivery; returns when that is written. `false`: the connection is gone.
+    /// Acknowledges a delivery; returns when that is written. `false`: the connection is gone. It is
+    /// written also if nobody waits for that any more.
     ///
     /// # Errors
     /// It cannot be written.
-    pub(crate) async fn acknowledge(&self, tag: DeliveryTag, acker: Acker) -> lapin::Result<bool> {
-        self.lock().accept(tag, acker);
-        let _turn = self.turn.lock().await;
-        let frames = self.lock().frames(tag);
-        let mut heard = true;
-        for (acker, multiple) in frames {
-            heard &= acker.ack(BasicAckOptions { multiple }).await?;
-        }
-        Ok(heard)
+    pub(crate) async fn acknowledge(&self, tag: DeliveryTag, pen: P) -> lapin::Result<bool> {
+        self.0.lock().accept(tag, pen);
+        let shared = self.0.clone();
+        let writing = tokio::spawn(async move { shared.write(tag).await });
+        // It is ended from outside only with the program.
+        writing.await.unwrap_or(Ok(false))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<Acker>> {
+    /// Rejects a delivery; as [`Self::acknowledge`]. Until that is written it counts as unanswered:
+    /// an acknowledgement of later ones would include it, and the broker would drop it instead of
+    /// dead-lettering it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) async fn reject(&self, tag: DeliveryTag, pen: P) -> lapin::Result<bool> {
+        let shared = self.0.clone();
+        let writing = tokio::spawn(async move {
+            let heard = pen.reject().await?;
+            if heard {
+                shared.lock().unanswered.remove(&tag);
+            }
+            Ok(heard)
+        });
+        writing.await.unwrap_or(Ok(false))
+    }
+}
+
+impl<P> Shared<P> {
+    fn lock(&self) -> MutexGuard<'_, State<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct State<A> {
-    unanswered: BTreeSet<DeliveryTag>,
-    accepted: BTreeMap<DeliveryTag, A>,
+impl<P: Pen> Shared<P> {
+    async fn write(&self, tag: DeliveryTag) -> lapin::Result<bool> {
+        let _turn = self.turn.lock().await;
+        let frames = self.lock().frames(tag);
+        let mut told = Ok(true);
+        for (pen, multiple) in frames {
+            let heard = pen.accept(multiple).await;
+            told = told.and_then(|all| Ok(heard? && all));
+        }
+        told
+    }
 }
 
-impl<A> Default for State<A> {
+struct State<P> {
+    unanswered: BTreeSet<DeliveryTag>,
+    accepted: BTreeMap<DeliveryTag, P>,
+}
+
+impl<P> Default for State<P> {
     fn default() -> Self {
         Self {
             unanswered: BTreeSet::new(),
@@ -64,15 +123,15 @@ impl<A> Default for State<A> {
     }
 }
 
-impl<A> State<A> {
-    fn accept(&mut self, tag: DeliveryTag, acker: A) {
+impl<P> State<P> {
+    fn accept(&mut self, tag: DeliveryTag, pen: P) {
         self.unanswered.remove(&tag);
-        self.accepted.insert(tag, acker);
+        self.accepted.insert(tag, pen);
     }
 
     /// What to write for all that are accepted: one for those before the first unanswered delivery,
     /// and one for each of the others. Nothing if the one asked for was written with others.
-    fn frames(&mut self, tag: DeliveryTag) -> Vec<(A, bool)> {
+    fn frames(&mut self, tag: DeliveryTag) -> Vec<(P, bool)> {
         if !self.accepted.contains_key(&tag) {
             return Vec::new();
         }
@@ -81,8 +140,8 @@ impl<A> State<A> {
             Some(first) => accepted.split_off(first),
             None => BTreeMap::new(),
         };
-        let together = accepted.pop_last().map(|(_, acker)| (acker, true));
-        let alone = alone.into_values().map(|acker| (acker, false));
+        let together = accepted.pop_last().map(|(_, pen)| (pen, true));
+        let alone = alone.into_values().map(|pen| (pen, false));
         together.into_iter().chain(alone).collect()
     }
 }
@@ -90,6 +149,131 @@ impl<A> State<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::mpsc;
+
+    /// Writes once it is let, and shows what it wrote.
+    struct SlowPen {
+        tag: DeliveryTag,
+        let_go: Arc<tokio::sync::Semaphore>,
+        wrote: mpsc::UnboundedSender<String>,
+        is_connected: bool,
+    }
+
+    impl SlowPen {
+        async fn write(&self, what: &str) -> lapin::Result<bool> {
+            self.let_go.acquire().await.unwrap().forget();
+            if self.is_connected {
+                self.wrote.send(format!("{what} {}", self.tag)).unwrap();
+            }
+            Ok(self.is_connected)
+        }
+    }
+
+    #[async_trait]
+    impl Pen for SlowPen {
+        async fn accept(&self, multiple: bool) -> lapin::Result<bool> {
+            self.write(if multiple { "all to" } else { "yes" }).await
+        }
+
+        async fn reject(&self) -> lapin::Result<bool> {
+            self.write("no").await
+        }
+    }
+
+    /// A channel with deliveries, and a broker that reads nothing until it is let.
+    struct Slow {
+        acks: Acks<SlowPen>,
+        let_go: Arc<tokio::sync::Semaphore>,
+        wrote: mpsc::UnboundedReceiver<String>,
+        to: mpsc::UnboundedSender<String>,
+    }
+
+    impl Slow {
+        fn new(deliveries: u64) -> Self {
+            let acks = Acks::default();
+            (1..=deliveries).for_each(|tag| acks.delivered(tag));
+            let (to, wrote) = mpsc::unbounded_channel();
+            let let_go = Arc::new(tokio::sync::Semaphore::new(0));
+            Self {
+                acks,
+                let_go,
+                wrote,
+                to,
+            }
+        }
+
+        fn pen(&self, tag: DeliveryTag) -> SlowPen {
+            SlowPen {
+                tag,
+                let_go: self.let_go.clone(),
+                wrote: self.to.clone(),
+                is_connected: true,
+            }
+        }
+
+        /// Polls an answer until it waits for the broker, and gives it up then.
+        async fn give_up(&self, answer: impl Future<Output = lapin::Result<bool>>) {
+            tokio::select! {
+                biased;
+                _ = answer => panic!("nobody let it"),
+                () = idle() => {}
+            }
+        }
+
+        async fn writes(&mut self, frames: usize, expected: &[&str]) {
+            self.let_go.add_permits(frames);
+            for expected in expected {
+                assert_eq!(self.wrote.recv().await.as_deref(), Some(*expected));
+            }
+            idle().await;
+            assert!(self.wrote.try_recv().is_err());
+        }
+    }
+
+    /// Until all other tasks wait for something.
+    async fn idle() {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_written_all_the_same() {
+        let mut slow = Slow::new(5);
+        slow.give_up(slow.acks.acknowledge(1, slow.pen(1))).await;
+        // These gather while the first is written, and are given up before their turn.
+        for tag in [2, 4, 5] {
+            slow.give_up(slow.acks.acknowledge(tag, slow.pen(tag)))
+                .await;
+        }
+        slow.writes(4, &["all to 1", "all to 2", "yes 4", "yes 5"])
+            .await;
+    }
+
+    #[tokio::test]
+    async fn one_whose_rejection_is_not_written_is_not_included_in_an_acknowledgement() {
+        let mut slow = Slow::new(3);
+        slow.give_up(slow.acks.reject(1, slow.pen(1))).await;
+        slow.give_up(slow.acks.acknowledge(2, slow.pen(2))).await;
+        slow.writes(2, &["no 1", "yes 2"]).await;
+        let last = slow.acks.acknowledge(3, slow.pen(3));
+        let ((), heard) = tokio::join!(async { slow.let_go.add_permits(1) }, last,);
+        assert!(heard.unwrap());
+        assert_eq!(slow.wrote.recv().await.as_deref(), Some("all to 3"));
+    }
+
+    #[tokio::test]
+    async fn one_whose_rejection_the_broker_did_not_hear_stays_unanswered() {
+        let mut slow = Slow::new(2);
+        slow.let_go.add_permits(2);
+        let deaf = SlowPen {
+            is_connected: false,
+            ..slow.pen(1)
+        };
+        assert!(!slow.acks.reject(1, deaf).await.unwrap());
+        assert!(slow.acks.acknowledge(2, slow.pen(2)).await.unwrap());
+        assert_eq!(slow.wrote.recv().await.as_deref(), Some("yes 2"));
+    }
 
     fn state(unanswered: &[u64], accepted: &[u64]) -> State<u64> {
         State {

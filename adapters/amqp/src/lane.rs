@@ -202,7 +202,7 @@ pub(crate) async fn publish(
     body: &[u8],
 ) -> lapin::Result<Confirmation> {
     let options = BasicPublishOptions {
-        mandatory: true,
+        mandatory: !address.is_direct_reply(),
         immediate: false,
     };
     let (exchange, key) = (address.exchange.clone(), address.routing_key.clone());

@@ -18,14 +18,19 @@ const APP_ID: &str = "meterhub";
 /// Header that names a message.
 const FILE_NAME: &str = "x-filename";
 
-/// Names that are properties of the protocol, set by the hub.
-const OURS: [&str; 6] = [
+/// Names that are properties of the protocol, and not headers beside them.
+const PROTOCOL: [&str; 11] = [
     "message-id",
     "correlation-id",
     "content-type",
     "timestamp",
     "app-id",
     "user-id",
+    "reply-to",
+    "type",
+    "expiration",
+    "content-encoding",
+    "priority",
 ];
 
 /// What a configuration says of every message.
@@ -33,6 +38,8 @@ const OURS: [&str; 6] = [
 pub(crate) struct FixedProperties {
     pub(crate) headers: Headers,
     pub(crate) reply_to: Option<String>,
+    /// The message's header `reply-to` is where it goes itself.
+    pub(crate) is_reply: bool,
     pub(crate) message_type: Option<String>,
     /// Milliseconds, as text: so the protocol has it.
     pub(crate) expiration: Option<String>,
@@ -43,18 +50,11 @@ pub(crate) struct FixedProperties {
 /// # Errors
 /// Why not.
 pub(crate) fn is_free(name: &str) -> Result<(), String> {
-    let own = [
-        "reply-to",
-        "type",
-        "expiration",
-        "content-encoding",
-        "priority",
-    ];
     let lower = name.to_ascii_lowercase();
     if name.is_empty() || name.len() > 255 {
         return Err(format!("`{name}` is empty or too long a name"));
     }
-    if OURS.contains(&lower.as_str()) || own.contains(&lower.as_str()) {
+    if PROTOCOL.contains(&lower.as_str()) {
         return Err(format!(
             "`{name}` is a property of the protocol, not a header"
         ));
@@ -75,17 +75,20 @@ pub(crate) fn outgoing(
             .headers
             .iter()
             .filter(|(n, _)| n.eq_ignore_ascii_case(name));
-        named.next().map(|(_, value)| value.clone())
+        let value = named.next().map(|(_, value)| value.clone());
+        value.filter(|value| !value.is_empty())
     };
+    let correlation_id = own("correlation-id").unwrap_or(message.correlation_id.to_string());
+    let reply_to = own("reply-to").filter(|_| !fixed.is_reply);
     let seconds = u64::try_from(message.created.micros() / 1_000_000).unwrap_or_default();
     let mut properties = BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
         .with_message_id(text("message-id", &message.message_id.to_string())?)
-        .with_correlation_id(text("correlation-id", &message.correlation_id.to_string())?)
+        .with_correlation_id(text("correlation-id", &correlation_id)?)
         .with_content_type(text("content-type", &message.media_type)?)
         .with_timestamp(seconds)
         .with_app_id(text("app-id", APP_ID)?);
-    if let Some(reply_to) = own("reply-to").or_else(|| fixed.reply_to.clone()) {
+    if let Some(reply_to) = reply_to.or_else(|| fixed.reply_to.clone()) {
         properties = properties.with_reply_to(text("reply-to", &reply_to)?);
     }
     if let Some(kind) = own("type").or_else(|| fixed.message_type.clone()) {
@@ -145,6 +148,7 @@ pub(crate) fn incoming_headers(properties: &BasicProperties) -> Headers {
     keep("expiration", short(properties.expiration()));
     keep("content-encoding", short(properties.content_encoding()));
     keep("timestamp", properties.timestamp().map(|t| t.to_string()));
+    keep("priority", properties.priority().map(|p| p.to_string()));
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
         // A sender must not write what the broker vouches for.
         if is_free(name.as_str()).is_ok() {
@@ -244,8 +248,10 @@ mod tests {
             reply_to: Some("answers".into()),
             message_type: Some("order".into()),
             expiration: Some("1000".into()),
+            ..FixedProperties::default()
         };
-        let sent = outgoing(&message(&[("x-batch", "12"), ("reply-to", "mine")]), &fixed).unwrap();
+        let message = message(&[("x-batch", "12"), ("reply-to", "mine"), ("priority", "7")]);
+        let sent = outgoing(&message, &fixed).unwrap();
         assert_eq!(sent.delivery_mode(), &Some(2));
         let identity = identity(&sent);
         assert_eq!(identity.business_key, Some(MessageId(4_711).to_string()));
@@ -258,11 +264,35 @@ mod tests {
             ("expiration", "1000"),
             ("timestamp", "1774743300"),
             ("app-id", "meterhub"),
+            ("priority", "7"),
             ("x-sender", "nord"),
             ("x-batch", "12"),
         ] {
             assert_eq!(header(&headers, name).as_deref(), Some(value), "{name}");
         }
+    }
+
+    #[test]
+    fn an_answer_says_what_it_answers_and_wants_no_answer_itself() {
+        let headers = [("Correlation-Id", "request-9"), ("reply-to", "answers")];
+        let answer = message(&headers);
+        let mut fixed = FixedProperties::default();
+        let sent = outgoing(&answer, &fixed).unwrap();
+        let expected = [
+            ("correlation-id", "request-9"),
+            ("reply-to", "answers"),
+            ("app-id", "meterhub"),
+            ("timestamp", "1774743300"),
+        ];
+        let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
+        assert_eq!(incoming_headers(&sent), expected);
+        fixed.is_reply = true;
+        let reply = outgoing(&answer, &fixed).unwrap();
+        assert_eq!(reply.reply_to(), &None);
+        let correlation = reply.correlation_id().as_ref();
+        assert_eq!(correlation.map(ShortString::as_str), Some("request-9"));
+        let long = "x".repeat(256);
+        assert!(outgoing(&message(&[("correlation-id", &long)]), &fixed).is_err());
     }
 
     #[test]

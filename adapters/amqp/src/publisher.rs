@@ -23,6 +23,9 @@ use crate::topology::short;
 /// Pauses between attempts to connect. Short ones: the hub's own back-off comes on top.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
+/// What routing keys of RabbitMQ's direct replies begin with.
+const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
+
 /// What is done on each new connection before the first message.
 pub(crate) type Preparation =
     Box<dyn Fn(&Link) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
@@ -42,6 +45,13 @@ impl Address {
             exchange: short(exchange)?,
             routing_key: short(routing_key)?,
         })
+    }
+
+    /// Whether the broker hands a message for it to a requester without a queue, if that is there
+    /// still (RabbitMQ's direct replies). It counts as routed nowhere, whether it arrives or not.
+    pub(crate) fn is_direct_reply(&self) -> bool {
+        let key = self.routing_key.as_str();
+        self.exchange.as_str().is_empty() && key.starts_with(DIRECT_REPLY)
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::{Receipt, Settlement};
-use lapin::options::BasicRejectOptions;
 use lapin::types::DeliveryTag;
 use lapin::{Acker, BasicProperties};
 
@@ -73,9 +72,8 @@ impl Shared {
     async fn reject(&self, held: Held, reason: &str) {
         let Some(dead_letters) = &self.dead_letters else {
             tracing::error!(source = %self.name, queue = %self.queue, reason, "message rejected; the broker dead-letters or drops it");
-            let reject = held.acker.reject(BasicRejectOptions::default());
-            self.log_unheard(within(self.patience, "reject", reject).await);
-            return self.acks.answered(held.tag);
+            let reject = self.acks.reject(held.tag, held.acker);
+            return self.log_unheard(within(self.patience, "reject", reject).await);
         };
         let origin = Origin {
             source: &self.name,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
-use hub_names::MessageTemplate;
+use hub_names::Destination;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -24,7 +24,7 @@ pub(crate) struct AmqpSink {
     endpoint: String,
     publisher: Publisher,
     exchange: String,
-    routing_key: MessageTemplate,
+    routing_key: Destination,
     fixed: FixedProperties,
     largest: u64,
     memory: Semaphore,
@@ -35,7 +35,7 @@ impl AmqpSink {
         endpoint: String,
         publisher: Publisher,
         exchange: String,
-        routing_key: MessageTemplate,
+        routing_key: Destination,
         fixed: FixedProperties,
         largest: u64,
     ) -> Self {
@@ -106,8 +106,9 @@ impl Sink for AmqpSink {
             )));
         }
         let properties = outgoing(message, &self.fixed).map_err(|r| self.refused(r))?;
-        let key = self.routing_key.fill(message, str::to_owned);
-        let address = Address::new(&self.exchange, &key).map_err(|r| self.refused(r))?;
+        let key = self.routing_key.of(message, str::to_owned);
+        let address = key.and_then(|key| Address::new(&self.exchange, &key));
+        let address = address.map_err(|r| self.refused(r))?;
         let room = self.room(bytes).await?;
         let body = read(&message.content).await;
         let body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
@@ -118,7 +119,11 @@ impl Sink for AmqpSink {
         let published = self.publisher.publish(&address, properties, body).await;
         drop(room);
         published.map_err(|problem| self.error(problem))?;
-        Ok(Sent::noted(format!("confirmed, {address}")))
+        let note = match address.is_direct_reply() {
+            true => format!("sent, {address}: whether it arrived, the broker does not tell"),
+            false => format!("confirmed, {address}"),
+        };
+        Ok(Sent::noted(note))
     }
 }
 

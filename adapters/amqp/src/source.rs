@@ -24,9 +24,8 @@ use crate::topology::short;
 
 /// A queue that is being consumed.
 pub(crate) struct AmqpSource {
+    /// Ends when dropped: the broker sends nothing more.
     consumer: Consumer,
-    /// Ends the consumer when dropped.
-    _channel: Channel,
     window: usize,
     largest: u64,
     shared: Arc<Shared>,
@@ -41,7 +40,10 @@ pub(crate) struct Shared {
     pub(crate) acks: Acks,
     /// Longest wait for an answer to be written.
     pub(crate) patience: Duration,
-    /// So that what is settled last can still be answered.
+    /// So that what is settled after the source was dropped can still be answered: a channel that
+    /// nobody has is closed, and gives back all that is unanswered.
+    _channel: Channel,
+    /// Dropped after its channel.
     _link: Link,
 }
 
@@ -70,7 +72,6 @@ impl AmqpSource {
         let consumer = within(patience, &what, consuming).await?;
         Ok(Self {
             consumer,
-            _channel: channel,
             window: usize::from(config.window),
             largest: config.max_message_bytes,
             shared: Arc::new(Shared {
@@ -80,6 +81,7 @@ impl AmqpSource {
                 returns: Returns::default(),
                 acks: Acks::default(),
                 patience,
+                _channel: channel,
                 _link: link,
             }),
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
-use hub_names::MessageTemplate;
+use hub_names::{Destination, covers_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,10 +29,11 @@ const MOST_IN_FLIGHT: u64 = 1_000;
 /// values the message is parked.
 ///
 /// Properties: `message-id` is the constant id of the message, so that the other side can recognise
-/// a resend; `correlation-id` the id of the incoming message that caused it; `content-type` and
-/// `timestamp` are the message's; `app-id` is `meterhub`; `reply-to`, `type` and `expiration` as
-/// configured, or as the message says in a header of that name. Its other headers become the
-/// application's headers.
+/// a resend; `correlation-id` the id of the incoming message that caused it, or the header of that
+/// name: an answer carries that of its request; `content-type` and `timestamp` are the message's;
+/// `app-id` is `meterhub`; `reply-to`, `type` and `expiration` as configured, or as the message says
+/// in a header of that name; `priority` and `content-encoding` as it says. Its other headers become
+/// the application's headers.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AmqpSinkConfig {
@@ -42,9 +43,16 @@ pub struct AmqpSinkConfig {
     #[serde(default)]
     pub exchange: String,
     /// The routing key. In braces: `message_id`, `correlation_id`, `subject`, `route`,
-    /// `enterprise`, `source_name`.
+    /// `enterprise`, `source_name`. Or `{reply_to}` alone, for answers: where the request's property
+    /// `reply-to` says. With the default exchange that is a queue of the requester's. RabbitMQ's direct
+    /// replies, `amq.rabbitmq.reply-to.*`, have no queue: an answer is lost if the requester is gone,
+    /// and the broker does not tell.
     #[serde(default)]
     pub routing_key: String,
+    /// Where answers may go, as patterns: `*` stands for any characters. An answer that is wanted
+    /// elsewhere, or nowhere, is parked. `*` alone lets requesters choose any queue there is.
+    #[serde(default)]
+    pub reply_to_targets: Vec<String>,
     /// Who makes the exchange, and the queues and their bindings.
     #[serde(default)]
     pub topology: Topology,
@@ -103,10 +111,16 @@ impl AmqpSinkConfig {
         }
     }
 
-    fn fixed_properties(&self) -> FixedProperties {
+    fn destination(&self) -> Result<Destination, ConfigProblem> {
+        let targets = &self.reply_to_targets;
+        Destination::parse("routing_key", &self.routing_key, targets, covers_text)
+    }
+
+    fn fixed_properties(&self, is_reply: bool) -> FixedProperties {
         FixedProperties {
             headers: self.headers.clone().into_iter().collect(),
             reply_to: self.reply_to.clone(),
+            is_reply,
             message_type: self.message_type.clone(),
             expiration: self
                 .expiration_seconds
@@ -124,12 +138,14 @@ impl AmqpSinkConfig {
         });
         let in_flight = usize::from(self.max_in_flight);
         let publisher = Publisher::new(endpoint, self.confirm_timeout(), in_flight, Some(prepare));
+        let destination = self.destination().map_err(|problem| problem.to_string())?;
+        let fixed = self.fixed_properties(destination.is_reply());
         Ok(AmqpSink::new(
             context.name.clone(),
             publisher,
             self.exchange.clone(),
-            MessageTemplate::parse(&self.routing_key)?,
-            self.fixed_properties(),
+            destination,
+            fixed,
             self.max_message_bytes,
         ))
     }
@@ -154,8 +170,8 @@ impl AmqpSinkConfig {
     }
 
     fn validate_routing_key(&self, problems: &mut Vec<ConfigProblem>) {
-        match MessageTemplate::parse(&self.routing_key) {
-            Err(reason) => problems.push(ConfigProblem::error("routing_key", reason)),
+        match self.destination() {
+            Err(problem) => problems.push(problem),
             Ok(_) if self.exchange.is_empty() && self.routing_key.is_empty() => {
                 let reason = "is empty: for the default exchange it is the name of a queue";
                 problems.push(ConfigProblem::error("routing_key", reason));
@@ -248,6 +264,8 @@ mod tests {
     fn the_example_is_valid() {
         assert_eq!(problems(AmqpSinkConfig::example()), []);
         assert_eq!(problems(&format!("{BROKER}\nrouting_key = 'q'")), []);
+        let answers = "routing_key = '{reply_to}'\nreply_to_targets = ['answers.*']";
+        assert_eq!(problems(&format!("{BROKER}\n{answers}")), []);
     }
 
     #[test]
@@ -255,6 +273,8 @@ mod tests {
         for wrong in [
             "exchange = ''",
             "routing_key = '{what}'",
+            "routing_key = '{reply_to}'",
+            "exchange = 'e'\nreply_to_targets = ['answers']",
             "exchange = 'e'\nheaders = { message-id = '1' }",
             "exchange = 'e'\nmax_in_flight = 0",
             "exchange = 'e'\nconfirm_timeout_seconds = 0",

@@ -23,7 +23,7 @@ const LARGEST_WINDOW: u64 = 10_000;
 /// A message is acknowledged once it is committed, never before. Its identity is the property
 /// `message-id`, if it has one, and else its content. Its name is the header `x-filename`, or its
 /// `message-id`. The properties `correlation-id`, `reply-to`, `type`, `app-id`, `expiration`,
-/// `timestamp`, `content-encoding` and the application's own headers are kept with it.
+/// `timestamp`, `priority`, `content-encoding` and the application's own headers are kept with it.
 ///
 /// A message that cannot be taken now is offered to the hub again after a pause. Meanwhile it stays
 /// with us, unacknowledged: given back, it would count as delivered once more, and RabbitMQ drops or

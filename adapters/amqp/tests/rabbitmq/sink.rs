@@ -5,19 +5,26 @@ use std::time::{Duration, Instant};
 
 use adapter_amqp::{AmqpSinkConfig, AmqpSourceConfig};
 use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::{Select, select};
 use hub_core::{Content, Sink, SinkConfig, SinkError, SourceConfig};
-use lapin::ExchangeKind;
-use lapin::types::AMQPValue;
+use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, Consumer, ExchangeKind};
 use meterhub_tests::conformance::{self, Receiver, Taken, message};
 use meterhub_tests::services;
 use meterhub_tests::wait::{PATIENCE, until_true};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::operator::fill_memory;
-use crate::rig::{Broker, alone, calm, header, unique};
+use crate::rig::{Broker, alone, calm, header, publish, unique};
 
 /// Connecting may take 3 s, a confirm this long.
 const CONFIRM_SECONDS: u64 = 3;
+
+/// What a requester asks of RabbitMQ that has no queue for its answers.
+const DIRECT: &str = "amq.rabbitmq.reply-to";
 
 /// A partner that reads a queue.
 struct Reader {
@@ -149,6 +156,97 @@ async fn a_message_carries_its_properties() {
     assert_eq!(text(properties.expiration()).as_deref(), Some("600000"));
     assert_eq!(header(&properties, "x-sender").as_deref(), Some("nord"));
     assert_eq!(header(&properties, "x-batch").as_deref(), Some("12"));
+}
+
+/// To a queue that only the requester reads, and by the broker's direct replies, which have none.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_to_the_requesters_own_queue_if_it_may() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let reader = Reader::new(broker).await;
+    let mut requester = Requester::new(&reader).await;
+    let options = "routing_key = '{reply_to}'\n\
+                   reply_to_targets = ['amq.gen-*', 'amq.rabbitmq.reply-to.*']";
+    let sink = reader.connect("password", options).await;
+    for (number, reply_to) in [
+        (70, requester.queue.clone()),
+        (71, requester.direct_reply_to(&reader).await),
+    ] {
+        let mut answer = message(number, "meter:1");
+        answer.headers = vec![
+            ("reply-to".into(), reply_to),
+            ("correlation-id".into(), format!("request-{number}")),
+        ];
+        sink.send(&answer).await.unwrap();
+        let (properties, body) = requester.answer().await;
+        assert_eq!(body, format!("body {number}").into_bytes());
+        let correlation = properties.correlation_id().as_ref().unwrap();
+        assert_eq!(correlation.as_str(), format!("request-{number}"));
+        assert_eq!(properties.reply_to(), &None);
+    }
+    let mut elsewhere = message(72, "meter:1");
+    elsewhere.headers = vec![("reply-to".into(), reader.queue.clone())];
+    for (answer, expected) in [
+        (elsewhere, "not among `reply_to_targets`"),
+        (message(73, "meter:1"), "no `reply-to`"),
+    ] {
+        match sink.send(&answer).await {
+            Err(SinkError::Refused { answer, .. }) => assert!(answer.contains(expected)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(reader.broker.drain(&reader.queue).await, []);
+}
+
+/// A partner that asks and waits for answers.
+struct Requester {
+    _connection: Connection,
+    channel: Channel,
+    /// Its own: it ends with the connection, and nobody else may read it.
+    queue: String,
+    answers: Select<Consumer, Consumer>,
+}
+
+impl Requester {
+    async fn new(reader: &Reader) -> Self {
+        let (connection, channel) = reader.broker.channel().await;
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let declared = channel.queue_declare("".into(), options, FieldTable::default());
+        let queue = declared.await.unwrap().name().to_string();
+        let consume = async |queue: &str| {
+            let options = BasicConsumeOptions {
+                no_ack: true,
+                ..BasicConsumeOptions::default()
+            };
+            let none = FieldTable::default();
+            let consumer = channel.basic_consume(queue.into(), "".into(), options, none);
+            consumer.await.unwrap()
+        };
+        let answers = select(consume(&queue).await, consume(DIRECT).await);
+        Self {
+            _connection: connection,
+            channel,
+            queue,
+            answers,
+        }
+    }
+
+    /// What the broker makes of a wish for a direct reply.
+    async fn direct_reply_to(&self, reader: &Reader) -> String {
+        let properties = BasicProperties::default().with_reply_to(DIRECT.into());
+        publish(&self.channel, &reader.queue, properties, b"request").await;
+        let (request, _) = reader.broker.drain(&reader.queue).await.pop().unwrap();
+        request.reply_to().as_ref().unwrap().to_string()
+    }
+
+    async fn answer(&mut self) -> (BasicProperties, Vec<u8>) {
+        let answer = timeout(PATIENCE, self.answers.next()).await;
+        let answer = answer.expect("an answer in time").unwrap().unwrap();
+        (answer.properties, answer.data)
+    }
 }
 
 /// Half of a crowd reaches a queue, half does not: each gets its own answer.

@@ -158,6 +158,7 @@ async fn properties_and_headers_come_with_the_message() {
         .with_reply_to("answers".into())
         .with_type("MeterReadings".into())
         .with_timestamp(1_774_743_300)
+        .with_priority(7)
         .with_headers(headers);
     sender
         .broker
@@ -173,12 +174,46 @@ async fn properties_and_headers_come_with_the_message() {
         ("reply-to", "answers"),
         ("type", "MeterReadings"),
         ("timestamp", "1774743300"),
+        ("priority", "7"),
         ("x-region", "north"),
         ("count", "3"),
     ];
     let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
     assert_eq!(message.headers, expected);
     receipt.settle(accepted()).await;
+}
+
+/// A graceful stop does that: what is under way is settled when nothing more is received.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_settled_after_the_source_was_dropped_is_answered() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let mut sender = Sender::new(broker, "quorum", "window = 16").await;
+    for name in ["under-way-1.csv", "under-way-2.csv", "held.csv"] {
+        sender.send(name, b"1").await;
+    }
+    let mut source = sender.connect().await;
+    let (_, _, settle_first) = open(source.as_mut()).await;
+    let (_, _, settle_second) = open(source.as_mut()).await;
+    let (_, held) = receive(source.as_mut()).await.into_parts();
+    drop(source);
+    // Were the channel closed, it would be by now.
+    sender.send("later.csv", b"1").await;
+    settle_first(accepted()).await;
+    assert_eq!(sender.told("under-way-1.csv").await, Told::Yes);
+    let reason = "not for us".to_owned();
+    settle_second(Settlement::Reject { reason }).await;
+    assert_eq!(sender.told("under-way-2.csv").await, Told::Never);
+    drop(held);
+    let mut back = Vec::new();
+    while back.len() < 2 {
+        let found =
+            || async { Some(sender.broker.drain(&sender.queue).await).filter(|f| !f.is_empty()) };
+        back.extend(until("the rest to be back in its queue", PATIENCE, found).await);
+    }
+    let names = back.iter().map(|(p, _)| header(p, "x-filename").unwrap());
+    let names: std::collections::BTreeSet<_> = names.collect();
+    assert_eq!(names, ["held.csv", "later.csv"].map(str::to_owned).into());
 }
 
 #[tokio::test(flavor = "multi_thread")]
