@@ -1,8 +1,9 @@
 //! Senders are told what became of their messages.
 
 use meterhub_tests::hub_process::run;
+use meterhub_tests::receiver::Receiver;
 
-use crate::world::{World, device, files_in, files_out, http_in, reading};
+use crate::world::{World, device, files_in, files_out, http_in, http_out, reading};
 
 async fn world(answer: &str) -> World {
     let route = format!("format = \"json\"\nanswer = {{ to = \"replies\", {answer} }}");
@@ -80,6 +81,27 @@ async fn a_large_message_is_answered_once_and_with_its_first_findings() {
     assert_eq!(answer["rejected"], message.rejected);
     assert_eq!(answer["findings"], message.findings);
     assert_eq!(answer["details"][0]["line"], 2);
+}
+
+/// Its first answer may be what was lost.
+#[tokio::test]
+async fn a_sender_that_asks_again_is_answered_again_under_the_same_id() {
+    let requester = Receiver::start().await;
+    let route = "format = \"json\"\nanswer = { to = \"replies\", format = \"json\" }";
+    let body = [
+        http_in("north", "in", route),
+        http_out("north", "replies", &requester.url("/"), ""),
+    ];
+    let mut world = World::of_north(&body.concat()).await;
+    for _ in 0..2 {
+        assert_eq!(world.post("in", Some("k"), device("m1")).await.status, 202);
+        world.idle().await;
+    }
+    let answers = requester.received();
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert_eq!(answers[0].id(), answers[1].id());
+    assert_eq!(answers[0].hash, answers[1].hash);
+    assert_eq!(world.messages().await.len(), 1);
 }
 
 #[tokio::test]

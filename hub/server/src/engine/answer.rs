@@ -8,6 +8,7 @@ use hub_model::mapping::{Envelope, Outcome, Told, Verdict};
 use hub_model::{Instant, Place, Zone};
 use hub_store::messages::{
     Change, Ended, FindingView, MessageState, NewDelivery, OpenMessage, Publication, Publish,
+    answer_lane,
 };
 
 use crate::config::{AnswerWhen, Answering};
@@ -94,7 +95,7 @@ impl Answerer {
         NewDelivery {
             route: self.route.clone(),
             endpoint: self.answering.to.clone(),
-            lane: format!("answer:{}", ended.message),
+            lane: answer_lane(ended.message),
             subject: String::new(),
             media_type: writer.media_type().to_owned(),
             extension: writer.extension().to_owned(),

@@ -288,7 +288,7 @@ fn parked_note(delivery: &NewDelivery, why: &str) -> String {
 }
 
 /// A lane key as a number that is the same on every node and for ever.
-fn lane_number(key: &str) -> i64 {
+pub(super) fn lane_number(key: &str) -> i64 {
     let hash: [u8; 32] = Sha256::digest(key).into();
     i64::from_le_bytes([
         hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7],

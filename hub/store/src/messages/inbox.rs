@@ -5,7 +5,7 @@ use hub_model::Instant;
 use sha2::{Digest, Sha256};
 
 use super::trace::{Step, Tracer};
-use super::{AtOnce, MessageState, Store, reports};
+use super::{AtOnce, MessageState, Store, answers, reports};
 use crate::StoreError;
 use crate::content::{Hash, Staged};
 use crate::db::{Row, Tx, Value, all, first};
@@ -377,5 +377,6 @@ fn recognise(
             .filter(|name| !name.is_empty())
             .map(String::as_str),
     )?;
+    answers::answer_again(tx, tracer, id)?;
     Ok(Acceptance::Duplicate(id))
 }

@@ -4,6 +4,7 @@
 #[macro_use]
 mod states;
 
+mod answers;
 mod apply;
 mod at_once;
 mod attempts;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use hub_core::files::Files;
 use hub_core::{Clock, IdGenerator, MessageId};
 
+pub use answers::answer_lane;
 pub use apply::{
     AppliedChunk, Change, Chunk, Ended, Ending, NewDelivery, NewParts, Publication, Publish,
 };
