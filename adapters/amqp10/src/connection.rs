@@ -1,9 +1,10 @@
 //! One connection to a broker: opened, used and ended within time limits.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use fe2o3_amqp::Connection as Library;
@@ -19,6 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::external;
 use crate::guard::{Guard, Transport};
+use crate::spoilt::Spoilt;
 use crate::words;
 
 /// How long a connection or session that is not needed any more may take to say good-bye.
@@ -45,6 +47,8 @@ pub(crate) struct Endpoint {
     /// For TCP, TLS and login together.
     pub(crate) connect_timeout: Duration,
     pub(crate) heartbeat: Duration,
+    /// Largest message that may come from there, in bytes.
+    pub(crate) largest: u64,
 }
 
 /// An open connection. Clones share it; when the last is gone it is closed.
@@ -54,6 +58,7 @@ pub(crate) struct Connection {
     /// Why it ended, once it has.
     ended: watch::Receiver<Option<String>>,
     socket: Socket,
+    spoilt: Spoilt,
 }
 
 type Begin = oneshot::Sender<Result<SessionHandle<()>, String>>;
@@ -74,6 +79,11 @@ impl Connection {
     /// Whether it can still be used.
     pub(crate) fn is_open(&self) -> bool {
         self.ended.borrow().is_none()
+    }
+
+    /// Those of the messages that have come which must not be believed.
+    pub(crate) fn spoilt(&self) -> Spoilt {
+        self.spoilt.clone()
     }
 
     /// Why it ended, if it has; and else what is said instead. A link is told that its connection is
@@ -160,7 +170,8 @@ async fn open(endpoint: &Endpoint) -> Result<Connection, String> {
     let socket = Socket::default();
     // There is one stream for each connection, so nothing was set before.
     let _ = socket.0.set(second.map_err(|e| e.to_string())?.into());
-    let handle = log_in(endpoint, stream).await?;
+    let spoilt = Spoilt::default();
+    let handle = log_in(endpoint, stream, spoilt.clone()).await?;
     let (sessions, requests) = mpsc::channel(1);
     let (ended, watched) = watch::channel(None);
     tokio::spawn(keep(handle, requests, ended, socket.clone()));
@@ -168,14 +179,20 @@ async fn open(endpoint: &Endpoint) -> Result<Connection, String> {
         sessions,
         ended: watched,
         socket,
+        spoilt,
     })
 }
 
-async fn log_in(endpoint: &Endpoint, stream: TcpStream) -> Result<ConnectionHandle<()>, String> {
+async fn log_in(
+    endpoint: &Endpoint,
+    stream: TcpStream,
+    spoilt: Spoilt,
+) -> Result<ConnectionHandle<()>, String> {
+    let largest = endpoint.largest;
     let opened = match &endpoint.tls {
-        None => begin(endpoint, Guard::new(stream)).await,
+        None => begin(endpoint, Guard::new(stream, largest, spoilt)).await,
         Some(connector) => match encrypt(connector, &endpoint.host, stream).await {
-            Ok(stream) => begin(endpoint, Guard::new(stream)).await,
+            Ok(stream) => begin(endpoint, Guard::new(stream, largest, spoilt)).await,
             Err(problem) => Err(OpenError::Io(problem)),
         },
     };
@@ -200,7 +217,7 @@ async fn begin<S: Transport>(
     // What is promised to the other side is half of it.
     let silence = u32::try_from(endpoint.heartbeat.as_millis() * 2).unwrap_or(u32::MAX);
     let builder = Library::builder()
-        .container_id(format!("meterhub {}", endpoint.name))
+        .container_id(container_id(&endpoint.name))
         .hostname(endpoint.host_name.as_str())
         .sasl_hostname(endpoint.host_name.as_str())
         // To the library it is, once it is guarded.
@@ -216,6 +233,14 @@ async fn begin<S: Transport>(
             builder.open_with_stream(stream).await
         }
     }
+}
+
+/// Who we are, of this process alone: a broker may give a link to the later of two that come from one
+/// container by one name, and another hub, or a check beside a hub that runs, must not take its links.
+fn container_id(endpoint: &str) -> String {
+    /// Seeded at random; process ids are often 1 in containers.
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(()));
+    format!("meterhub {endpoint} {:016x}", *PROCESS)
 }
 
 /// Owns the library's handle: begins sessions, and tells when and why the connection ended.

@@ -17,6 +17,7 @@ use fe2o3_amqp::types::messaging::{Body, Modified};
 use fe2o3_amqp::types::primitives::{LazyValue, Symbol};
 use hub_core::Arrival;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::body;
@@ -26,6 +27,7 @@ use crate::metrics;
 use crate::properties;
 use crate::receipt::{Amqp10Receipt, Held, Kept};
 use crate::source::{Link, Subscription};
+use crate::spoilt::Spoilt;
 use crate::words;
 
 /// Most answers that are written in one go.
@@ -67,15 +69,17 @@ pub(crate) enum Verdict {
 
 type Offers = mpsc::Sender<Result<Arrival, String>>;
 
+/// A feed that goes on by itself.
+pub(crate) struct Begun {
+    /// As long as somebody can give orders, it goes on.
+    pub(crate) orders: mpsc::UnboundedSender<Order>,
+    pub(crate) offers: mpsc::Receiver<Result<Arrival, String>>,
+    /// Done when it has ended, and its connection with it.
+    pub(crate) task: JoinHandle<()>,
+}
+
 /// Begins to read a link. Ends with the link, or when nobody is left who could give an order.
-pub(crate) fn begin(
-    connection: Connection,
-    link: Link,
-    subscription: Subscription,
-) -> (
-    mpsc::UnboundedSender<Order>,
-    mpsc::Receiver<Result<Arrival, String>>,
-) {
+pub(crate) fn begin(connection: Connection, link: Link, subscription: Subscription) -> Begun {
     // Bounded by the credit: each order is for a message that was delivered.
     let (orders, incoming) = mpsc::unbounded_channel();
     let capacity = capacity(subscription.window);
@@ -92,12 +96,16 @@ pub(crate) fn begin(
         capacity,
         with_us: 0,
         waiting: BTreeMap::new(),
+        spoilt: connection.spoilt(),
         orders: orders.downgrade(),
         offers,
         is_wanted: true,
     };
-    tokio::spawn(feed.run(incoming, connection));
-    (orders, offered)
+    Begun {
+        orders,
+        offers: offered,
+        task: tokio::spawn(feed.run(incoming, connection)),
+    }
 }
 
 /// Messages that wait to be given back have room beside those under way, so that they hold up
@@ -130,6 +138,7 @@ struct Feed {
     with_us: u32,
     /// What is to be given back, and when; numbered, so that those of one instant keep their order.
     waiting: BTreeMap<(Instant, u64), Held>,
+    spoilt: Spoilt,
     orders: mpsc::WeakUnboundedSender<Order>,
     offers: Offers,
     /// Somebody still receives.
@@ -210,12 +219,19 @@ impl Feed {
         let delivery = match received {
             Ok(delivery) => delivery,
             Err(RecvError::MessageDecode(damaged)) => {
-                let reason = format!("the message is damaged: {}", damaged.source);
+                let reason = match self.spoilt.take(damaged.info.delivery_id()) {
+                    Some(spot) => spot.to_string(),
+                    None => format!("the message is damaged: {}", damaged.source),
+                };
                 return self.reject(damaged.info, &reason).await;
             }
             Err(problem) => return Err(words::receiving(&problem)),
         };
         let (info, message) = delivery.into_parts();
+        // What could be made of it is not what was sent.
+        if let Some(spot) = self.spoilt.take(info.delivery_id()) {
+            return self.reject(info, &spot.to_string()).await;
+        }
         let known = properties::incoming(
             message.header.as_ref(),
             message.properties,

@@ -2,16 +2,25 @@
 //!
 //! A message may go on over several transfers of its channel, cut anywhere. There is one link for
 //! each session here, so that a channel has one unfinished message at most.
+//!
+//! What is wrong in a message is the message's fault, and must not cost the others behind it: from
+//! there on it is overwritten with what no decoder takes for a value, and goes on to the library, which
+//! says so to whoever answers for it. What is wrong elsewhere is the broker's: nothing more is read.
 
 use std::collections::HashMap;
 
-use crate::nesting::{Fault, Values};
+use crate::nesting::{Fault, Said, Values};
+use crate::spoilt::Spoilt;
 
 /// Size, offset of the body, type, channel; as long as a protocol header.
 const HEADER: usize = 8;
 
 /// What a protocol header begins with. As the size of a frame it is far above what we allow.
 const PROTOCOL: &[u8] = b"AMQP";
+
+/// What stands in the place of what must not be decoded. As a constructor it is none; as a size it is
+/// 16 MiB at most, which the library would allocate before it sees that they are not there.
+const FILLER: u8 = 0x01;
 
 /// The only offset of a body that the library takes, in words of 4 bytes.
 const OFFSET: u8 = 2;
@@ -26,8 +35,7 @@ const END: u64 = 0x17;
 #[derive(Debug)]
 pub(crate) struct Frames {
     step: Step,
-    /// By channel: the message of which more transfers are to come.
-    unfinished: HashMap<u16, Values>,
+    messages: Messages,
 }
 
 #[derive(Debug)]
@@ -42,38 +50,71 @@ struct Body {
     channel: u16,
     /// Bytes to come.
     left: u64,
+    part: Part,
+}
+
+/// What of it is being read.
+#[derive(Debug)]
+enum Part {
+    Performative(Values),
+    Payload {
+        message: Message,
+        /// More transfers of it are to come.
+        more: bool,
+    },
+}
+
+/// A message, as far as it is read.
+#[derive(Debug)]
+struct Message {
     values: Values,
-    /// Of a transfer, once its performative is read: whether more are to come.
-    payload: Option<bool>,
+    /// Its delivery-id. The first transfer says it, and others may.
+    delivery: Option<u32>,
+    is_spoilt: bool,
+}
+
+/// The messages of a connection.
+#[derive(Debug)]
+struct Messages {
+    /// By channel: of which more transfers are to come.
+    unfinished: HashMap<u16, Message>,
+    spoilt: Spoilt,
+    /// Most bytes of one.
+    largest: u64,
 }
 
 impl Frames {
-    /// Of a connection that begins.
-    pub(crate) fn new() -> Self {
+    /// Of a connection that begins: what to know of messages of at most so many bytes, and where to
+    /// tell which of them cannot be read. A size in one that says more is wrong.
+    pub(crate) fn new(largest: u64, spoilt: Spoilt) -> Self {
         Self {
             step: Step::Header([0; HEADER], 0),
-            unfinished: HashMap::new(),
+            messages: Messages {
+                unfinished: HashMap::new(),
+                spoilt,
+                largest,
+            },
         }
     }
 
-    /// Reads on.
+    /// Reads on, and overwrites what must not be decoded.
     ///
     /// # Errors
     /// These bytes must not be handed on, nor any after them.
-    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Fault> {
+    pub(crate) fn read(&mut self, mut bytes: &mut [u8]) -> Result<(), Fault> {
         while !bytes.is_empty() {
             let read = match &mut self.step {
                 Step::Header(header, got) => {
                     let length = bytes.len().min(HEADER - *got);
-                    for (to, from) in header.iter_mut().skip(*got).zip(bytes) {
+                    for (to, from) in header.iter_mut().skip(*got).zip(&*bytes) {
                         *to = *from;
                     }
                     *got += length;
                     length
                 }
-                Step::Body(body) => body.read(bytes, &mut self.unfinished)?,
+                Step::Body(body) => body.read(bytes, &mut self.messages)?,
             };
-            bytes = bytes.get(read..).unwrap_or_default();
+            bytes = bytes.get_mut(read..).unwrap_or_default();
             self.go_on()?;
         }
         Ok(())
@@ -86,7 +127,7 @@ impl Frames {
             Step::Body(body) if body.left == 0 => {
                 let begun = Step::Header([0; HEADER], 0);
                 if let Step::Body(body) = std::mem::replace(&mut self.step, begun) {
-                    body.end(&mut self.unfinished)?;
+                    body.end(&mut self.messages)?;
                 }
             }
             _ => {}
@@ -110,8 +151,7 @@ fn after(header: &[u8; HEADER]) -> Result<Step, Fault> {
             left => Step::Body(Body {
                 channel: u16::from_be_bytes([high, low]),
                 left,
-                values: Values::within(left),
-                payload: None,
+                part: Part::Performative(Values::within(left)),
             }),
         }),
         _ => Err(Fault::Unreadable("what is no frame of AMQP 1.0")),
@@ -119,36 +159,36 @@ fn after(header: &[u8; HEADER]) -> Result<Step, Fault> {
 }
 
 impl Body {
-    fn read(
-        &mut self,
-        bytes: &[u8],
-        unfinished: &mut HashMap<u16, Values>,
-    ) -> Result<usize, Fault> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let bytes = bytes.get(..most).unwrap_or(bytes);
-        let read = self.values.read(bytes)?;
+    fn read(&mut self, bytes: &mut [u8], messages: &mut Messages) -> Result<usize, Fault> {
+        let most = usize::try_from(self.left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let bytes = bytes.get_mut(..most).unwrap_or_default();
+        let read = match &mut self.part {
+            Part::Performative(values) => values.read(bytes)?,
+            Part::Payload { message, .. } => message.read(bytes, &messages.spoilt)?,
+        };
         self.left = self.left.saturating_sub(read as u64);
-        if self.payload.is_none() && self.values.is_whole() {
-            self.performed(unfinished)?;
+        if let Part::Performative(values) = &self.part
+            && values.is_whole()
+        {
+            self.performed(values.said(), messages)?;
         }
         Ok(read)
     }
 
     /// The performative is read.
-    fn performed(&mut self, unfinished: &mut HashMap<u16, Values>) -> Result<(), Fault> {
-        let said = self.values.said();
+    fn performed(&mut self, said: Said, messages: &mut Messages) -> Result<(), Fault> {
         match said.descriptor {
             None => Err(Fault::Unreadable("a frame without a numeric descriptor")),
             Some(TRANSFER) if said.is_list => {
-                let begun = unfinished.remove(&self.channel);
-                self.values = begun.unwrap_or_else(|| Values::within(u64::MAX));
-                self.payload = Some(said.more && !said.aborted);
+                let message = messages.go_on(self.channel, said);
+                let more = said.more && !said.aborted;
+                self.part = Part::Payload { message, more };
                 Ok(())
             }
             Some(TRANSFER) => Err(Fault::Unreadable("a transfer that is not a list")),
             Some(_) if self.left > 0 => Err(Fault::Unreadable("a frame with two performatives")),
             Some(BEGIN | ATTACH | DETACH | END) => {
-                unfinished.remove(&self.channel);
+                messages.unfinished.remove(&self.channel);
                 Ok(())
             }
             Some(_) => Ok(()),
@@ -157,17 +197,57 @@ impl Body {
 
     /// The frame is read. What a message leaves open when no more transfers follow is the library's
     /// business; the next one begins anew.
-    fn end(self, unfinished: &mut HashMap<u16, Values>) -> Result<(), Fault> {
-        match self.payload {
-            None if !self.values.is_whole() => {
+    fn end(self, messages: &mut Messages) -> Result<(), Fault> {
+        match self.part {
+            Part::Performative(values) if !values.is_whole() => {
                 Err(Fault::Unreadable("a frame that ends within a value"))
             }
-            Some(true) if !self.values.is_whole() => {
-                unfinished.insert(self.channel, self.values);
+            Part::Payload {
+                message,
+                more: true,
+            } => {
+                messages.unfinished.insert(self.channel, message);
                 Ok(())
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Messages {
+    /// The message that a transfer begins or continues.
+    fn go_on(&mut self, channel: u16, said: Said) -> Message {
+        let begun = self.unfinished.remove(&channel);
+        let mut message = begun.unwrap_or_else(|| Message {
+            values: Values::within(self.largest),
+            delivery: None,
+            is_spoilt: false,
+        });
+        message.delivery = message.delivery.or(said.delivery);
+        if said.aborted
+            && let Some(delivery) = message.delivery
+        {
+            // Nobody will have to answer for it.
+            self.spoilt.take(delivery);
+        }
+        message
+    }
+}
+
+impl Message {
+    fn read(&mut self, bytes: &mut [u8], spoilt: &Spoilt) -> Result<usize, Fault> {
+        if !self.is_spoilt {
+            let fault = match self.values.read(bytes) {
+                Err(fault) => fault,
+                read => return read,
+            };
+            // One that has no number cannot be answered for.
+            let delivery = self.delivery.ok_or(fault)?;
+            spoilt.add(delivery, self.values.spot(fault))?;
+            self.is_spoilt = true;
+        }
+        bytes.fill(FILLER);
+        Ok(bytes.len())
     }
 }
 

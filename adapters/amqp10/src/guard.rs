@@ -1,4 +1,5 @@
-//! A stream that hands on nothing that is nested too deeply for the library's stack.
+//! A stream that hands on nothing that is nested too deeply for the library's stack: a message that is
+//! comes through spoilt, and is known as such; anything else ends it.
 
 use std::fmt;
 use std::io;
@@ -9,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::frames::Frames;
 use crate::nesting::Fault;
+use crate::spoilt::Spoilt;
 
 /// What a connection can run over.
 pub(crate) trait Transport:
@@ -29,11 +31,11 @@ pub(crate) struct Guard<S> {
 }
 
 impl<S> Guard<S> {
-    /// Of a connection that begins.
-    pub(crate) fn new(stream: S) -> Self {
+    /// Of a connection that begins, on which messages of at most so many bytes come.
+    pub(crate) fn new(stream: S, largest: u64, spoilt: Spoilt) -> Self {
         Self {
             stream,
-            frames: Frames::new(),
+            frames: Frames::new(largest, spoilt),
             fault: None,
         }
     }
@@ -51,7 +53,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        let new = buffer.filled().get(before..).unwrap_or_default();
+        let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
         if let Err(fault) = this.frames.read(new) {
             buffer.set_filled(before);
             this.fault = Some(fault);
@@ -62,7 +64,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
 }
 
 fn error(fault: Fault) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, fault)
+    let told = format!("the broker sent what cannot be read safely, outside of a message: {fault}");
+    io::Error::new(io::ErrorKind::InvalidData, told)
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
@@ -106,15 +109,19 @@ mod tests {
         frame
     }
 
+    fn guarded(bytes: &[u8]) -> Guard<&[u8]> {
+        Guard::new(bytes, 1_000, Spoilt::default())
+    }
+
     #[tokio::test]
     async fn what_is_nested_too_deeply_is_not_handed_on_and_ends_it() {
         let good = nested(63);
-        let mut guard = Guard::new(good.as_slice());
+        let mut guard = guarded(&good);
         let mut read = Vec::new();
         guard.read_to_end(&mut read).await.unwrap();
         assert_eq!(read, good);
         let bad = nested(64);
-        let mut guard = Guard::new(bad.as_slice());
+        let mut guard = guarded(&bad);
         let mut read = [0; 2_048];
         let error = guard.read(&mut read).await.unwrap_err();
         assert!(

@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
-use fe2o3_amqp::Sender;
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::link::delivery::DeliveryFut;
+use fe2o3_amqp::link::receiver::CreditMode;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::{ReceiverSettleMode, SenderSettleMode};
 use fe2o3_amqp::types::messaging::{Data, Message, Outcome};
+use fe2o3_amqp::{Receiver, Sender};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -21,6 +22,9 @@ use crate::words::{self, Refused};
 
 /// Most messages that wait for the link to take them; more wait outside.
 const WAITING: usize = 64;
+
+/// What the address of an existing queue begins with in RabbitMQ. Nobody else has such addresses.
+const RABBITMQ_QUEUE: &str = "/amq/queue/";
 
 /// A message that is on its way, until the broker says what became of it.
 pub(crate) type OnItsWay = DeliveryFut<Result<Outcome, SendError>>;
@@ -112,6 +116,9 @@ async fn attach(
     patience: Duration,
     purpose: &str,
 ) -> Result<(Sender, SessionHandle<()>), Refused> {
+    if address.starts_with(RABBITMQ_QUEUE) {
+        look_up(connection, address, patience).await?;
+    }
     let session = connection.session(patience).await;
     let mut session = session.map_err(Refused::without_condition)?;
     let attaching = Sender::builder()
@@ -120,16 +127,48 @@ async fn attach(
         .sender_settle_mode(SenderSettleMode::Unsettled)
         .receiver_settle_mode(ReceiverSettleMode::First)
         .attach(&mut session);
-    let mut refused = match timeout(patience, attaching).await {
+    let refused = match timeout(patience, attaching).await {
         Ok(Ok(sender)) => return Ok((sender, session)),
         Ok(Err(problem)) => words::attaching_sender(&problem),
-        Err(_) => {
-            connection.cut();
-            Refused::without_condition(format!("the broker did not answer within {patience:?}"))
-        }
+        Err(_) => silent(connection, patience),
     };
-    refused.reason = format!("address `{address}`: {}", refused.reason);
-    Err(refused)
+    Err(refused.at(address))
+}
+
+fn silent(connection: &Connection, patience: Duration) -> Refused {
+    connection.cut();
+    Refused::without_condition(format!("the broker did not answer within {patience:?}"))
+}
+
+/// Whether a queue of RabbitMQ is there. It lets us send to one that is not, accepts what we send, and
+/// loses it; but it lets nobody read there. Takes no message. Who must not read learns nothing.
+///
+/// # Errors
+/// The queue is missing, or the broker does not answer.
+async fn look_up(
+    connection: &Connection,
+    address: &str,
+    patience: Duration,
+) -> Result<(), Refused> {
+    let session = connection.session(patience).await;
+    let mut session = session.map_err(Refused::without_condition)?;
+    let attaching = Receiver::builder()
+        .name(format!("is there {address}"))
+        .source(address)
+        .credit_mode(CreditMode::Manual)
+        .attach(&mut session);
+    match timeout(patience, attaching).await {
+        Ok(Ok(receiver)) => {
+            connection.end(session).await;
+            drop(receiver);
+            Ok(())
+        }
+        Ok(Err(problem)) => match words::attaching_receiver(&problem) {
+            refused if refused.is_unknown => Err(refused.at(address)),
+            _ => Ok(()),
+        },
+        Err(_) => Err(silent(connection, patience).at(address)),
+    }
 }
 
 /// Sends what is asked for, until nobody is left who could ask, or the link ends.

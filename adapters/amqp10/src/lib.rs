@@ -28,10 +28,11 @@
 //!   second handle on the socket ends that.
 //! - *Values are decoded as deeply as they are nested, without a limit* (seen: a thousand levels, 10 KB,
 //!   overflow the stack of a thread of 2 MiB in a debug build). Here all that comes is looked at before
-//!   the library sees it: above 64 levels the connection ends. So it does at what the library reads
-//!   otherwise than the standard has it, and levels could hide in: sizes that do not fit, arrays of
-//!   lists, maps, arrays or described values. Such a message is not taken out of its queue: the source
-//!   ends again with each attempt, and says why, until an operator takes the message away.
+//!   the library sees it. A message with more than 64 levels is overwritten from there on with what is
+//!   no value, so that nothing of it is decoded, and rejected with the section and the byte; those
+//!   behind it come as ever. So is one that the library reads otherwise than the standard has it, and
+//!   levels could hide in: sizes that do not fit, arrays of lists, maps, arrays or described values.
+//!   The same outside of a message is the broker's fault and ends the connection.
 //! - *SASL EXTERNAL is possible only where the library encrypts.* We encrypt, so as to look at what
 //!   comes, and do that login ourselves with the library's parts.
 //! - The library's own logging is off: it shows frames, and bodies with them.
@@ -39,11 +40,12 @@
 //! # Brokers, as they were seen
 //!
 //! - *RabbitMQ 3.10* (plugin `rabbitmq_amqp1_0`): an existing queue is `/amq/queue/NAME`, an exchange
-//!   `/exchange/NAME/KEY`. It accepts what reaches no queue, and the message is lost: a sink there
-//!   should rather be `amqp`, which asks for a failure. Of a full queue with `reject-publish`, and of a
-//!   queue that is deleted, its session dies: the sink sees a time-out, the source an end without a
-//!   word. It does not know `modified`. Wrong credentials are answered after 3 seconds. It turns the
-//!   order of several `data` sections round.
+//!   `/exchange/NAME/KEY`. It accepts what reaches no queue, and the message is lost: a queue is
+//!   looked up before a link to it is made; an exchange without one, and a queue that is deleted
+//!   later, cannot be told, and a sink there should rather be `amqp`, which asks for a failure. Of a
+//!   full queue with `reject-publish` its session dies, and the sink sees a time-out; of a queue that
+//!   is deleted, the source sees an end without a word. It does not know `modified`. Wrong credentials
+//!   are answered after 3 seconds. It turns the order of several `data` sections round.
 //! - *Qpid Proton's example broker* (tests only): in memory, and a message leaves its queue when it is
 //!   sent; what is given back is gone.
 
@@ -62,6 +64,7 @@ mod publisher;
 mod receipt;
 mod sink;
 mod source;
+mod spoilt;
 mod tls;
 mod words;
 

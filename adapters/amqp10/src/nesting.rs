@@ -3,10 +3,12 @@
 //!
 //! The library decodes values recursively, without a limit. What it would read otherwise than it is
 //! read here could hide levels: whatever is doubtful is therefore an end, not a guess. That is a
-//! size that does not fit what it contains; and arrays of anything but primitive values, and empty
-//! ones with a constructor, which the library (serde_amqp 0.18) misreads.
+//! size that does not fit what it contains, or what it is in; and arrays of anything but primitive
+//! values, and empty ones with a constructor, which the library (serde_amqp 0.18) misreads.
 
 use std::fmt;
+
+use crate::spoilt::Spot;
 
 /// Most lists, maps, arrays and described values that may lie in one another. Messages have three or
 /// four; a thousand overflow a stack.
@@ -24,16 +26,8 @@ pub(crate) enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooDeep => write!(
-                f,
-                "the broker sent a value nested more than {DEEPEST} levels deep; if it is a \
-                 message, it stays in the queue, and all behind it, until it is taken away"
-            ),
-            Self::Unreadable(what) => write!(
-                f,
-                "the broker sent what cannot be read safely: {what}; if it is a message, it stays \
-                 in the queue, and all behind it, until it is taken away"
-            ),
+            Self::TooDeep => write!(f, "nested more than {DEEPEST} levels deep"),
+            Self::Unreadable(what) => f.write_str(what),
         }
     }
 }
@@ -47,6 +41,8 @@ pub(crate) struct Said {
     pub(crate) descriptor: Option<u64>,
     /// It is a list.
     pub(crate) is_list: bool,
+    /// Field 1, if it is a number: `delivery-id`, of a transfer.
+    pub(crate) delivery: Option<u32>,
     /// Field 5 is true: `more`, of a transfer.
     pub(crate) more: bool,
     /// Field 9 is true: `aborted`, of a transfer.
@@ -107,9 +103,18 @@ impl Values {
         self.levels.is_empty() && matches!(self.step, Step::Constructor)
     }
 
-    /// What the first value says, if it is a performative.
+    /// What the last value says, if it is a performative.
     pub(crate) fn said(&self) -> Said {
         self.said
+    }
+
+    /// Where it has come to in a message, and what is wrong there.
+    pub(crate) fn spot(&self, fault: Fault) -> Spot {
+        Spot {
+            fault,
+            section: self.said.descriptor,
+            at: self.at,
+        }
     }
 
     /// Reads on, to the end of a value at most: how many bytes were read.
@@ -174,9 +179,13 @@ impl Values {
 
     /// A value with this constructor.
     fn begin(&mut self, code: u8) -> Result<(), Fault> {
+        if self.levels.is_empty() {
+            self.said = Said::default();
+        }
         match code {
             DESCRIBED => return self.enter(2, self.bound(), true),
-            BOOLEAN | SMALL_ULONG => self.number_of(code, 1, 0),
+            BOOLEAN | SMALL_ULONG | SMALL_UINT => self.number_of(code, 1, 0),
+            UINT => self.number_of(code, 4, 0),
             ULONG => self.number_of(code, 8, 0),
             _ => match Shape::of(code)? {
                 Shape::Fixed(0) => {
@@ -309,6 +318,9 @@ impl Values {
             [outer, list] if outer.is_described && !list.is_described => {
                 let is_true = code == TRUE || code == BOOLEAN && number != 0;
                 match list.count - list.left {
+                    1 if matches!(code, UINT_0 | SMALL_UINT | UINT) => {
+                        self.said.delivery = u32::try_from(number).ok();
+                    }
                     5 => self.said.more = is_true,
                     9 => self.said.aborted = is_true,
                     _ => {}
@@ -323,10 +335,13 @@ const SIZE: Fault = Fault::Unreadable("a size that does not fit what it contains
 
 const DESCRIBED: u8 = 0x00;
 const TRUE: u8 = 0x41;
+const UINT_0: u8 = 0x43;
 const ULONG_0: u8 = 0x44;
 const LIST_0: u8 = 0x45;
+const SMALL_UINT: u8 = 0x52;
 const SMALL_ULONG: u8 = 0x53;
 const BOOLEAN: u8 = 0x56;
+const UINT: u8 = 0x70;
 const ULONG: u8 = 0x80;
 const LIST_8: u8 = 0xc0;
 const MAP_8: u8 = 0xc1;

@@ -8,14 +8,16 @@ use fe2o3_amqp::link::receiver::CreditMode;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::definitions::{ReceiverSettleMode, SenderSettleMode};
 use hub_core::{Arrival, Meter, Source, SourceError};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::config::GiveBack;
 use crate::connection::Connection;
-use crate::feed::{self, Order};
+use crate::feed::{self, Begun};
 use crate::metrics;
 use crate::words;
+
+/// How long a source may take to say good-bye.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
 
 /// What is subscribed to, and how.
 pub(crate) struct Subscription {
@@ -64,7 +66,7 @@ impl Subscription {
             .sender_settle_mode(SenderSettleMode::Unsettled)
             .receiver_settle_mode(ReceiverSettleMode::First)
             .credit_mode(CreditMode::Manual)
-            .max_message_size(self.largest.saturating_mul(2))
+            .max_message_size(longest(self.largest))
             .attach(&mut session);
         let address = &self.address;
         match timeout(patience, attaching).await {
@@ -83,14 +85,17 @@ impl Subscription {
     }
 }
 
-/// An address that is being read. A message that is nested too deeply for the library ends it, and
-/// stays in the queue until an operator takes it away: see the crate's documentation.
+/// What the library may take in, of messages of at most so many bytes: what is not much larger than
+/// that can be rejected, and need not end the link.
+pub(crate) const fn longest(largest: u64) -> u64 {
+    largest.saturating_mul(2)
+}
+
+/// An address that is being read.
 pub(crate) struct Amqp10Source {
     name: String,
     window: usize,
-    offers: mpsc::Receiver<Result<Arrival, String>>,
-    /// As long as somebody can give orders, the feed goes on.
-    _orders: mpsc::UnboundedSender<Order>,
+    feed: Begun,
 }
 
 impl Amqp10Source {
@@ -105,12 +110,10 @@ impl Amqp10Source {
         let link = subscription.attach(&connection).await?;
         let (name, window) = (subscription.name.clone(), usize::from(subscription.window));
         subscription.meter.count(metrics::CONNECTIONS.name, 1);
-        let (orders, offers) = feed::begin(connection, link, subscription);
         Ok(Self {
             name,
             window,
-            offers,
-            _orders: orders,
+            feed: feed::begin(connection, link, subscription),
         })
     }
 }
@@ -118,7 +121,7 @@ impl Amqp10Source {
 #[async_trait]
 impl Source for Amqp10Source {
     async fn receive(&mut self) -> Result<Arrival, SourceError> {
-        let offered = self.offers.recv().await;
+        let offered = self.feed.offers.recv().await;
         let ended = || Err("the link has ended".to_owned());
         offered
             .unwrap_or_else(ended)
@@ -130,5 +133,16 @@ impl Source for Amqp10Source {
 
     fn window(&self) -> usize {
         self.window
+    }
+
+    async fn close(self: Box<Self>) {
+        let Begun {
+            orders,
+            offers,
+            task,
+        } = self.feed;
+        drop((offers, orders));
+        // It ends with the last receipt. What is not settled by then the broker has again when it does.
+        let _ = timeout(LONGEST_GOODBYE, task).await;
     }
 }

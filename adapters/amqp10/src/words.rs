@@ -63,6 +63,10 @@ pub(crate) fn opening(problem: &OpenError) -> String {
         OpenError::NotImplemented(Some(what)) => shortened(what),
         OpenError::RemoteClosedWithError(refusal) => error(refusal),
         OpenError::RemoteClosed => "the broker closed the connection at once".to_owned(),
+        // So the library calls any other answer than an `open`; a sign of life, say, of a busy broker.
+        OpenError::IllegalState => {
+            "the broker answered out of turn while the connection was opened".to_owned()
+        }
         OpenError::TransportError(problem) => transport(problem),
         other => other.to_string(),
     }
@@ -195,6 +199,12 @@ impl Refused {
             reason,
             is_unknown: false,
         }
+    }
+
+    /// With the address in the text.
+    pub(crate) fn at(mut self, address: &str) -> Self {
+        self.reason = format!("address `{address}`: {}", self.reason);
+        self
     }
 }
 

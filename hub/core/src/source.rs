@@ -136,6 +136,11 @@ pub trait Source: Send {
     fn window(&self) -> usize {
         1
     }
+
+    /// Ends it in good order: returns once the other side has heard all that was settled, and has back
+    /// what was not; within seconds, whatever the other side does. One that is dropped instead tells as
+    /// much of that as it can at once, which is enough for most.
+    async fn close(self: Box<Self>) {}
 }
 
 /// Why a source cannot go on.

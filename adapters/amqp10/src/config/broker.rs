@@ -142,7 +142,11 @@ impl Broker {
     ///
     /// # Errors
     /// What is missing; never names a secret's value.
-    pub(crate) fn endpoint(&self, context: &AdapterContext) -> Result<Endpoint, String> {
+    pub(crate) fn endpoint(
+        &self,
+        context: &AdapterContext,
+        largest: u64,
+    ) -> Result<Endpoint, String> {
         let address = address(&self.url).map_err(|reason| format!("`broker.url` {reason}"))?;
         Ok(Endpoint {
             name: context.name.clone(),
@@ -156,6 +160,7 @@ impl Broker {
             login: self.login(context)?,
             connect_timeout: Duration::from_secs(self.connect_timeout_seconds),
             heartbeat: Duration::from_secs(u64::from(self.heartbeat_seconds)),
+            largest,
         })
     }
 

@@ -21,6 +21,9 @@ use crate::sink::{Amqp10Sink, Templates};
 /// Most messages that may wait for the broker's outcome.
 const MOST_IN_FLIGHT: u64 = 10_000;
 
+/// Bytes of the messages that come to a sink: none do.
+const NO_MESSAGES: u64 = 0;
+
 /// Sends each message to an address (AMQP 1.0: IBM MQ, Artemis, Azure Service Bus, SAP Event Mesh).
 ///
 /// A message is sent unsettled and counts as delivered once the broker has `accepted` it. `rejected`
@@ -42,6 +45,13 @@ pub struct Amqp10SinkConfig {
     /// The address, as the broker names it: `orders`; in RabbitMQ 3 `/exchange/orders/north` or
     /// `/amq/queue/orders`. In braces: `message_id`, `correlation_id`, `subject`, `route`,
     /// `enterprise`, `source_name`.
+    ///
+    /// RabbitMQ 3 says `accepted` also to a message that reaches no queue, and loses it. Name the queue
+    /// there, `/amq/queue/orders`: it is looked up whenever the link is made, and by `meterhub check
+    /// --connect`, and one that is missing is told; for that the account needs permission to read it.
+    /// Declare it beforehand, and stop the sink before you delete it. What goes to an exchange without a
+    /// queue for its key cannot be told from what arrived: send there by the adapter `amqp`, which asks
+    /// the broker for a failure.
     pub address: String,
     /// The field `subject`, with the same values in braces. In RabbitMQ 3 the routing key where the
     /// address is an exchange, at Azure Service Bus the label.
@@ -113,7 +123,7 @@ impl Amqp10SinkConfig {
     }
 
     fn sink(&self, context: &AdapterContext) -> Result<Amqp10Sink, String> {
-        let endpoint = self.broker.endpoint(context)?;
+        let endpoint = self.broker.endpoint(context, NO_MESSAGES)?;
         let publisher = Publisher::new(
             endpoint,
             self.outcome_timeout(),
@@ -190,7 +200,7 @@ headers = { x-sender = "nordkraft" }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SinkError> {
         let failed = |reason| Self::unavailable(context, reason);
-        let endpoint = self.broker.endpoint(context).map_err(failed)?;
+        let endpoint = self.broker.endpoint(context, NO_MESSAGES).map_err(failed)?;
         let templates = self.templates().map_err(failed)?;
         let connection = Connection::open(&endpoint).await.map_err(failed)?;
         // An address that only a message knows cannot be asked for without one.

@@ -11,7 +11,7 @@ use super::Broker;
 use super::limits::{LARGEST_MESSAGE, check_address, check_range};
 use crate::connection::Connection;
 use crate::metrics;
-use crate::source::{Amqp10Source, Subscription};
+use crate::source::{Amqp10Source, Subscription, longest};
 
 /// Most arrivals that may be unsettled; the credit is twice this.
 const LARGEST_WINDOW: u64 = 10_000;
@@ -28,7 +28,9 @@ const LARGEST_WINDOW: u64 = 10_000;
 /// A message that cannot be taken now is given back after a pause, of a minute at most, as
 /// `give_back` says. One that can never be accepted is `rejected`, with the condition
 /// `meterhub:rejected` and the reason; what becomes of it is the broker's configuration (a dead-letter
-/// queue, or nothing: RabbitMQ and some others drop it then). The reason is in the log as well.
+/// queue, or nothing: RabbitMQ and some others drop it then). The reason is in the log as well. So goes
+/// one that is damaged, or whose values lie in one another more than 64 levels deep, with the section
+/// and the byte where; it does not hold up those behind it.
 ///
 /// A message is in memory as a whole, and up to twice the `window` of them at once: memory for
 /// `window` × 2 × `max_message_bytes` may be needed. A message of more than twice
@@ -96,7 +98,8 @@ impl Amqp10SourceConfig {
     }
 
     async fn open(&self, context: &AdapterContext) -> Result<Connection, String> {
-        Connection::open(&self.broker.endpoint(context)?).await
+        let largest = longest(self.max_message_bytes);
+        Connection::open(&self.broker.endpoint(context, largest)?).await
     }
 
     fn subscription(&self, context: &AdapterContext) -> Subscription {

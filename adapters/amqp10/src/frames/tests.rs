@@ -2,8 +2,16 @@
 
 use proptest::prelude::*;
 
+use fe2o3_amqp::types::messaging::Body;
+use fe2o3_amqp::types::messaging::message::DecodeIntoMessage;
+use fe2o3_amqp::types::primitives::LazyValue;
+
 use super::*;
 use crate::nesting::DEEPEST;
+use crate::spoilt::Spot;
+
+/// The delivery-id of all messages here.
+const DELIVERY: u32 = 7;
 
 /// What is sent.
 #[derive(Debug, Clone)]
@@ -97,7 +105,7 @@ fn transfer(channel: u16, more: bool, aborted: bool, payload: &[u8]) -> Vec<u8> 
     let fields = [
         0x43,
         0x52,
-        7,
+        DELIVERY as u8,
         0xa0,
         2,
         0xff,
@@ -140,10 +148,30 @@ fn transfers(payload: &[u8], piece: usize) -> Vec<u8> {
     all
 }
 
-/// What comes of bytes that arrive in pieces of at most this size.
+/// More than any message here has.
+const LARGEST: u64 = 1_000_000;
+
+/// What is handed on of bytes that arrive in pieces of at most this size; and the message that could
+/// not be read. All have one delivery-id here.
+fn hand_on(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, Option<Spot>), Fault> {
+    let spoilt = Spoilt::default();
+    let mut frames = Frames::new(LARGEST, spoilt.clone());
+    let mut bytes = bytes.to_vec();
+    bytes
+        .chunks_mut(piece)
+        .try_for_each(|piece| frames.read(piece))?;
+    Ok((bytes, spoilt.take(DELIVERY)))
+}
+
+/// What is wrong with bytes that arrive in pieces of at most this size, in a message or outside.
 fn read(bytes: &[u8], piece: usize) -> Result<(), Fault> {
-    let mut frames = Frames::new();
-    bytes.chunks(piece).try_for_each(|piece| frames.read(piece))
+    let (handed_on, spot) = hand_on(bytes, piece)?;
+    assert_eq!(handed_on.len(), bytes.len());
+    match spot {
+        None => assert_eq!(handed_on, bytes, "altered"),
+        Some(spot) => return Err(spot.fault),
+    }
+    Ok(())
 }
 
 fn in_lists(depth: usize) -> Sent {
@@ -200,8 +228,10 @@ proptest! {
         piece in 1_usize..50,
     ) {
         // Whatever comes of it.
-        let _ = read(&bytes, piece);
-        let _ = read(&transfer(1, true, false, &bytes), piece);
+        let _ = hand_on(&bytes, piece);
+        if let Ok((handed_on, _)) = hand_on(&transfer(1, false, false, &bytes), piece) {
+            decode(&payload(&handed_on, 1));
+        }
     }
 
     /// Bytes that are changed do not hide levels behind them: a message after it is still seen.
@@ -330,4 +360,87 @@ fn what_could_hide_levels_is_not_passed() {
             "{body:?}: {read:?}"
         );
     }
+}
+
+/// The payloads of the transfers of a channel in what is handed on.
+fn payload(mut bytes: &[u8], wanted: u16) -> Vec<u8> {
+    let empty = transfer(wanted, false, false, &[]).len();
+    let mut all = Vec::new();
+    while let Some((size, _)) = bytes.split_first_chunk() {
+        let size = u32::from_be_bytes(*size) as usize;
+        let (frame, rest) = bytes.split_at(size);
+        if frame[6..8] == wanted.to_be_bytes() && frame[10] == 0x14 {
+            all.extend(&frame[empty..]);
+        }
+        bytes = rest;
+    }
+    all
+}
+
+/// As many lists in one another as overflow any stack.
+fn very_deep() -> Vec<u8> {
+    const LEVELS: usize = 50_000;
+    let level = |inner: usize| [&[0xd0][..], &long(inner * 9 + 5), &long(1)].concat();
+    let mut all: Vec<u8> = (0..LEVELS).rev().flat_map(level).collect();
+    all.push(0x40);
+    all
+}
+
+/// As the library does it. Whatever comes of it, the stack stands it.
+fn decode(payload: &[u8]) -> bool {
+    let reader = serde_amqp::read::SliceReader::new(payload);
+    Body::<LazyValue>::decode_message_from_reader(reader).is_ok()
+}
+
+/// Deep in an annotation, cut anywhere: the library gets no more of it than it stands, and the message
+/// behind it as it is.
+#[test]
+fn what_is_too_deep_is_spoilt_and_the_next_message_is_not() {
+    let annotation = [Sent::Text("x-opt-deep".into()).encoded(), very_deep()].concat();
+    let annotations = compound(0xd1, 2, &annotation);
+    let body = [0x00, 0x53, 0x75, 0xa0, 1, 0x61];
+    let bad = [&[0x00, 0x53, 0x72][..], &annotations, &body].concat();
+    for (cut, piece) in [(4_096, 1_000), (50, 7), (bad.len(), 100_000), (300, 1)] {
+        let mut sent = Vec::new();
+        let pieces: Vec<_> = bad.chunks(cut).collect();
+        for (index, piece) in pieces.iter().enumerate() {
+            sent.extend(transfer(3, index + 1 < pieces.len(), false, piece));
+        }
+        let good = transfer(4, false, false, &body);
+        sent.extend(&good);
+        let (handed_on, spot) = hand_on(&sent, piece).unwrap();
+        let spot = spot.unwrap();
+        assert_eq!((spot.fault, spot.section), (Fault::TooDeep, Some(0x72)));
+        assert!((250..800).contains(&spot.at), "{spot}");
+        assert!(handed_on.ends_with(&good));
+        let payload = payload(&handed_on, 3);
+        assert_eq!(payload.len(), bad.len());
+        assert!(!decode(&payload));
+    }
+}
+
+#[test]
+fn a_message_given_up_needs_no_answer() {
+    let deep = in_lists(DEEPEST + 1).encoded();
+    let begun = transfer(1, true, false, &deep);
+    let given_up = transfer(1, true, true, &[]);
+    assert_eq!(
+        hand_on(&begun, 50).unwrap().1.unwrap().fault,
+        Fault::TooDeep
+    );
+    let (_, spot) = hand_on(&[begun, given_up].concat(), 50).unwrap();
+    assert_eq!(spot, None);
+}
+
+/// A size that nobody has the memory for.
+#[test]
+fn a_size_that_is_larger_than_any_message_is_not_handed_on() {
+    let huge = [0x00, 0x53, 0x75, 0xb0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3];
+    let (handed_on, spot) = hand_on(&transfer(1, false, false, &huge), 3).unwrap();
+    let told = spot.unwrap().to_string();
+    assert!(
+        told.contains("longer than what it is in, in its section `data`"),
+        "{told}"
+    );
+    assert!(!decode(&payload(&handed_on, 1)));
 }

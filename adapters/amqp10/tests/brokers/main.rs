@@ -10,4 +10,5 @@ mod refusals;
 mod rig;
 mod sink;
 mod source;
+mod unroutable;
 mod wire;

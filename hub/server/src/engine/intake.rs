@@ -101,7 +101,7 @@ async fn drain(name: &str, source: Box<dyn Source>, mut unsettled: JoinSet<()>) 
         }
     };
     let _ = tokio::time::timeout(LAST_ANSWERS, rest()).await;
-    drop(source);
+    source.close().await;
     rest().await;
 }
 
