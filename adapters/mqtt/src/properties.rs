@@ -1,9 +1,14 @@
 //! Properties of MQTT messages, to and from the hub's headers.
+//!
+//! A request says in its response topic where its answer shall go, and in its correlation data by what
+//! it will know it (MQTT 5, 4.10). In the hub these are the headers `reply-to` and `correlation-id`, as
+//! of every transport.
 
 use hub_core::{Headers, OutgoingMessage};
 use rumqttc::{Publish, PublishProperties};
 
 use crate::text::{bytes_of, check_text, text_or_hex};
+use crate::topics::check_topic;
 
 /// Most headers kept of one message, and the longest value: beyond, they are no headers but
 /// content, and would be written to every list of messages.
@@ -22,14 +27,21 @@ const PROTOCOL: [&str; 5] = [
     "content-type",
 ];
 
-/// User properties that the hub sets itself.
-const OURS: [&str; 2] = ["message-id", "correlation-id"];
+/// The header of the response topic.
+const REPLY_TO: &str = "reply-to";
+/// The header of the correlation data; and a user property, for those who have no use for such.
+const CORRELATION_ID: &str = "correlation-id";
+
+/// User properties that the hub sets itself, and headers that it sends as properties.
+const OURS: [&str; 3] = ["message-id", CORRELATION_ID, REPLY_TO];
 
 /// What a configuration says of every message.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FixedProperties {
     pub(crate) user_properties: Headers,
     pub(crate) response_topic: Option<String>,
+    /// The message's header `reply-to` is where it goes itself.
+    pub(crate) is_reply: bool,
     pub(crate) expiry_seconds: Option<u32>,
 }
 
@@ -60,50 +72,50 @@ pub(crate) fn outgoing(
     message: &OutgoingMessage,
     fixed: &FixedProperties,
 ) -> Result<PublishProperties, String> {
-    let own = |name: &str| {
-        let mut named = message.headers.iter();
-        let named = named.find(|(n, _)| n.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| value.clone())
-    };
-    let response_topic = own("response-topic").or_else(|| fixed.response_topic.clone());
-    for (name, text) in [
-        ("response-topic", response_topic.as_deref()),
-        ("content-type", Some(message.media_type.as_str())),
-    ] {
-        let checked = check_text(text.unwrap_or_default());
-        checked.map_err(|reason| format!("`{name}` {reason}"))?;
+    let reply_to = own(message, REPLY_TO).filter(|_| !fixed.is_reply);
+    let response_topic = reply_to.or(fixed.response_topic.as_deref());
+    if let Some(topic) = response_topic {
+        check_topic(topic).map_err(|reason| format!("`{REPLY_TO}` {reason}"))?;
     }
-    let correlation_data = own("correlation-data").map(|text| bytes_of(&text));
+    let media_type = &message.media_type;
+    check_text(media_type).map_err(|reason| format!("`content-type` {reason}"))?;
+    let correlation_data = own(message, CORRELATION_ID).map(bytes_of);
     if correlation_data.as_ref().is_some_and(|d| d.len() > 65_535) {
-        return Err("`correlation-data` has more than 65535 bytes".to_owned());
+        return Err(format!("`{CORRELATION_ID}` has more than 65535 bytes"));
     }
     Ok(PublishProperties {
         message_expiry_interval: fixed.expiry_seconds,
-        response_topic,
+        response_topic: response_topic.map(str::to_owned),
         correlation_data: correlation_data.map(Into::into),
         user_properties: outgoing_user_properties(message, fixed)?,
-        content_type: Some(message.media_type.clone()).filter(|t| !t.is_empty()),
+        content_type: Some(media_type.clone()).filter(|t| !t.is_empty()),
         ..PublishProperties::default()
     })
+}
+
+/// The value of the message's first header of this name.
+fn own<'a>(message: &'a OutgoingMessage, name: &str) -> Option<&'a str> {
+    let mut named = message.headers.iter();
+    let named = named.find(|(n, _)| n.eq_ignore_ascii_case(name));
+    let value = named.map(|(_, value)| value.as_str());
+    value.filter(|value| !value.is_empty())
 }
 
 fn outgoing_user_properties(
     message: &OutgoingMessage,
     fixed: &FixedProperties,
 ) -> Result<Headers, String> {
+    let correlation_id = match own(message, CORRELATION_ID) {
+        Some(own) => own.to_owned(),
+        None => message.correlation_id.to_string(),
+    };
+    check_text(&correlation_id).map_err(|reason| format!("`{CORRELATION_ID}` {reason}"))?;
     let mut properties = vec![
         ("message-id".to_owned(), message.message_id.to_string()),
-        (
-            "correlation-id".to_owned(),
-            message.correlation_id.to_string(),
-        ),
+        (CORRELATION_ID.to_owned(), correlation_id),
     ];
-    let overridden = |name: &str| {
-        let mut own = message.headers.iter();
-        own.any(|(n, _)| n.eq_ignore_ascii_case(name))
-    };
     let fixed = fixed.user_properties.iter();
-    let fixed = fixed.filter(|(name, _)| !overridden(name));
+    let fixed = fixed.filter(|(name, _)| own(message, name).is_none());
     for (name, value) in fixed.chain(&message.headers) {
         if !is_reserved(name) {
             check_user_property(name, value)?;
@@ -140,34 +152,50 @@ pub(crate) fn media_type(publish: &Publish) -> Option<String> {
 
 /// What is kept with an incoming message, names in lower case.
 pub(crate) fn incoming_headers(publish: &Publish) -> Headers {
-    let mut headers = vec![("topic".to_owned(), topic(publish))];
+    let mut kept = Kept(vec![("topic".to_owned(), topic(publish))]);
     if publish.retain {
-        headers.push(("retained".to_owned(), "true".to_owned()));
+        kept.keep("retained", "true".to_owned());
     }
     let Some(properties) = &publish.properties else {
-        return headers;
-    };
-    let mut keep = |name: &str, value: String| {
-        if value.len() <= LONGEST_HEADER
-            && name.len() <= LONGEST_HEADER
-            && headers.len() < MOST_HEADERS
-        {
-            headers.push((name.to_ascii_lowercase(), value));
-        }
+        return kept.0;
     };
     if let Some(topic) = &properties.response_topic {
-        keep("response-topic", topic.clone());
+        kept.keep(REPLY_TO, topic.clone());
     }
-    if let Some(data) = &properties.correlation_data {
-        keep("correlation-data", text_or_hex(data));
+    if let Some(data) = properties
+        .correlation_data
+        .as_ref()
+        .filter(|d| !d.is_empty())
+    {
+        kept.keep(CORRELATION_ID, text_or_hex(data));
     }
     for (name, value) in &properties.user_properties {
-        // A sender must not write what the broker vouches for.
-        if !PROTOCOL.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
-            keep(name, value.clone());
+        let name = name.to_ascii_lowercase();
+        // A sender must not write what the broker vouches for, nor say twice what a property says.
+        let is_said = [REPLY_TO, CORRELATION_ID].contains(&name.as_str()) && kept.has(&name);
+        if !PROTOCOL.contains(&name.as_str()) && !is_said {
+            kept.keep(&name, value.clone());
         }
     }
-    headers
+    kept.0
+}
+
+/// Headers that are kept, within their limits.
+struct Kept(Headers);
+
+impl Kept {
+    fn keep(&mut self, name: &str, value: String) {
+        if value.len() <= LONGEST_HEADER
+            && name.len() <= LONGEST_HEADER
+            && self.0.len() < MOST_HEADERS
+        {
+            self.0.push((name.to_owned(), value));
+        }
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        self.0.iter().any(|(name, _)| name == wanted)
+    }
 }
 
 #[cfg(test)]
@@ -194,11 +222,12 @@ mod tests {
             ],
             response_topic: Some("answers".into()),
             expiry_seconds: Some(60),
+            ..FixedProperties::default()
         };
         let mut message = message(4_711, "meter:7");
         message.headers = vec![
             ("x-batch".into(), "12".into()),
-            ("correlation-data".into(), "hex:00ff".into()),
+            ("correlation-id".into(), "hex:00ff".into()),
         ];
         let sent = outgoing(&message, &fixed).unwrap();
         assert_eq!(sent.message_expiry_interval, Some(60));
@@ -209,18 +238,63 @@ mod tests {
         let headers = incoming_headers(&received);
         for (name, value) in [
             ("topic", "a/b"),
-            ("response-topic", "answers"),
-            ("correlation-data", "hex:00ff"),
+            ("reply-to", "answers"),
+            ("correlation-id", "hex:00ff"),
             ("message-id", message.message_id.to_string().as_str()),
-            (
-                "correlation-id",
-                message.correlation_id.to_string().as_str(),
-            ),
             ("x-sender", "nord"),
             ("x-batch", "12"),
         ] {
             assert_eq!(header(&headers, name).as_deref(), Some(value), "{name}");
         }
+    }
+
+    #[test]
+    fn an_answer_says_what_it_answers_and_wants_no_answer_itself() {
+        let mut answer = message(4_711, "meter:7");
+        answer.headers = vec![
+            ("Reply-To".into(), "gateways/7/answers".into()),
+            ("Correlation-Id".into(), "request-9".into()),
+        ];
+        let mut fixed = FixedProperties::default();
+        let sent = outgoing(&answer, &fixed).unwrap();
+        assert_eq!(sent.response_topic.as_deref(), Some("gateways/7/answers"));
+        fixed.is_reply = true;
+        let reply = outgoing(&answer, &fixed).unwrap();
+        assert_eq!(reply.response_topic, None);
+        assert_eq!(reply.correlation_data.as_deref(), Some(&b"request-9"[..]));
+        let correlation = ("correlation-id".to_owned(), "request-9".to_owned());
+        assert_eq!(reply.user_properties.get(1), Some(&correlation));
+        assert_eq!(reply.user_properties.len(), 2, "{reply:?}");
+    }
+
+    #[test]
+    fn what_causes_it_is_the_correlation_of_a_message_without_one() {
+        let message = message(4_711, "meter:7");
+        let sent = outgoing(&message, &FixedProperties::default()).unwrap();
+        assert_eq!(sent.correlation_data, None);
+        let headers = incoming_headers(&received(sent));
+        let expected = Some(message.correlation_id.to_string());
+        assert_eq!(header(&headers, "correlation-id"), expected);
+    }
+
+    #[test]
+    fn what_a_property_says_is_not_said_twice() {
+        let headers = incoming_headers(&received(PublishProperties {
+            response_topic: Some("answers".into()),
+            correlation_data: Some("request-9".into()),
+            user_properties: vec![
+                ("Reply-To".into(), "elsewhere".into()),
+                ("correlation-id".into(), "another".into()),
+            ],
+            ..PublishProperties::default()
+        }));
+        let expected = [
+            ("topic", "a/b"),
+            ("reply-to", "answers"),
+            ("correlation-id", "request-9"),
+        ];
+        let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
+        assert_eq!(headers, expected);
     }
 
     #[test]
@@ -242,7 +316,7 @@ mod tests {
     #[test]
     fn what_the_protocol_cannot_say_is_an_error() {
         let fixed = FixedProperties::default();
-        for (name, value) in [("x", "a\nb"), ("response-topic", "a\0")] {
+        for (name, value) in [("x", "a\nb"), ("reply-to", "a\0"), ("reply-to", "a/#")] {
             let mut message = message(1, "meter:7");
             message.headers = vec![(name.into(), value.into())];
             assert!(outgoing(&message, &fixed).is_err(), "{name}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
-use hub_names::{MessageTemplate, fit};
+use hub_names::{Destination, fit};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -31,7 +31,7 @@ pub(crate) struct MqttSink {
 
 /// What becomes of a message.
 pub(crate) struct Shape {
-    pub(crate) topic: MessageTemplate,
+    pub(crate) topic: Destination,
     pub(crate) fixed: FixedProperties,
     pub(crate) retain: bool,
     pub(crate) no_subscriber: NoSubscriber,
@@ -98,7 +98,7 @@ impl MqttSink {
 
     /// All of a message but its body.
     fn shaped(&self, message: &OutgoingMessage) -> Result<Outgoing, String> {
-        let topic = self.shape.topic.fill(message, fit::topic_level);
+        let topic = self.shape.topic.of(message, fit::topic_level)?;
         check_topic(&topic).map_err(|reason| format!("its topic {reason}"))?;
         Ok(Outgoing {
             topic,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
-use hub_names::MessageTemplate;
+use hub_names::Destination;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::link::{Link, Session};
 use crate::properties::{FixedProperties, check_user_property};
 use crate::publisher::Publisher;
 use crate::sink::{MqttSink, Shape};
-use crate::topics::check_topic;
+use crate::topics::{check_filter, check_topic, covers};
 
 /// Most messages that may wait for the broker's yes; it may allow fewer, the rest waits here.
 const MOST_IN_FLIGHT: u64 = 1_000;
@@ -29,9 +29,10 @@ const MOST_IN_FLIGHT: u64 = 1_000;
 /// (the answer is optional in the protocol) make every publish a success.
 ///
 /// User properties: `message-id` is the constant id of the message, so that the other side can
-/// recognise a resend; `correlation-id` the id of the incoming message that caused it; and the
-/// message's other headers. The properties `response-topic` and `correlation-data` are as the message
-/// says in headers of that name; the content type is the message's.
+/// recognise a resend; `correlation-id` the id of the incoming message that caused it, or the header
+/// of that name; and the message's other headers. Its header `correlation-id`, if it has one, is the
+/// property correlation data too: an answer carries that of its request. The response topic is the
+/// header `reply-to`, or as configured; the content type is the message's.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MqttSinkConfig {
@@ -45,8 +46,13 @@ pub struct MqttSinkConfig {
     /// Template of the topic: `north/{subject_id}`. In braces: `message_id`, `correlation_id`,
     /// `subject` (the business object), `subject_id` (its number alone), `route`, `enterprise`,
     /// `source_name`, `source_stem`, `extension`, and `created:%Y-%m-%d` (UTC). Each is one level:
-    /// `/ + # $ %` in them are percent-encoded. A brace itself is written twice.
+    /// `/ + # $ %` in them are percent-encoded. A brace itself is written twice. Or `{reply_to}` alone,
+    /// for answers: the request's response topic.
     pub topic: String,
+    /// Where answers may go, with `+` for one level and `#` for all that follow. An answer that is
+    /// wanted elsewhere, or nowhere, is parked. `#` alone lets requesters choose any topic there is.
+    #[serde(default)]
+    pub reply_to_targets: Vec<String>,
     /// Whether the broker keeps the message as the last of its topic.
     #[serde(default)]
     pub retain: bool,
@@ -106,18 +112,24 @@ impl MqttSinkConfig {
         }
     }
 
+    fn destination(&self) -> Result<Destination, ConfigProblem> {
+        Destination::parse("topic", &self.topic, &self.reply_to_targets, covers)
+    }
+
     fn sink(&self, context: &AdapterContext) -> Result<MqttSink, String> {
         let endpoint = self.broker.endpoint(context)?;
         let patience = Duration::from_secs(self.answer_timeout_seconds);
         let client_id = self.client_id.clone().unwrap_or_default();
         let publisher = Publisher::new(endpoint, client_id, patience, self.max_in_flight);
+        let topic = self.destination().map_err(|problem| problem.to_string())?;
         let shape = Shape {
-            topic: MessageTemplate::parse(&self.topic)?,
             fixed: FixedProperties {
                 user_properties: self.user_properties.clone().into_iter().collect(),
                 response_topic: self.response_topic.clone(),
+                is_reply: topic.is_reply(),
                 expiry_seconds: self.expiry_seconds,
             },
+            topic,
             retain: self.retain,
             no_subscriber: self.no_subscriber,
             largest: self.max_message_bytes,
@@ -126,10 +138,15 @@ impl MqttSinkConfig {
     }
 
     fn validate_texts(&self, problems: &mut Vec<ConfigProblem>) {
-        if let Err(reason) =
-            MessageTemplate::parse(&self.topic).and_then(|_| check_topic(&self.topic))
-        {
+        if let Err(problem) = self.destination() {
+            problems.push(problem);
+        } else if let Err(reason) = check_topic(&self.topic) {
             problems.push(ConfigProblem::error("topic", reason));
+        }
+        for target in &self.reply_to_targets {
+            if let Err(reason) = check_filter(target) {
+                problems.push(ConfigProblem::error("reply_to_targets", reason));
+            }
         }
         if let Some(Err(reason)) = self.response_topic.as_deref().map(check_topic) {
             problems.push(ConfigProblem::error("response_topic", reason));
@@ -224,6 +241,8 @@ mod tests {
     fn the_example_is_valid() {
         assert_eq!(problems(MqttSinkConfig::example()), []);
         assert_eq!(problems(&format!("{BROKER}\ntopic = 'a/{{subject}}'")), []);
+        let answers = "topic = '{reply_to}'\nreply_to_targets = ['gateways/+/answers']";
+        assert_eq!(problems(&format!("{BROKER}\n{answers}")), []);
     }
 
     #[test]
@@ -242,6 +261,10 @@ mod tests {
             "topic = 'a'\nclient_id = ''",
             "topic = 'a/+'",
             "topic = '{what}'",
+            "topic = '{reply_to}'",
+            "topic = 'a/{reply_to}'",
+            "topic = '{reply_to}'\nreply_to_targets = ['a/#/b']",
+            "topic = 'a'\nreply_to_targets = ['a']",
             "topic = 'a'\nresponse_topic = 'a/#'",
             "topic = 'a'\nuser_properties = { message-id = '1' }",
             "topic = 'a'\nmax_in_flight = 0",

@@ -30,8 +30,9 @@ const LONGEST_SESSION_SECONDS: u64 = 366 * 86_400;
 /// more of them wait than `window` allows.
 ///
 /// A message is what `identity` says. Its name is the user property `x-filename`, or its topic. Kept
-/// as headers: `topic`, `retained`, the properties `response-topic` and `correlation-data`, and the
-/// user properties.
+/// as headers: `topic`, `retained`, the user properties, and of a request its response topic as
+/// `reply-to` and its correlation data as `correlation-id` (what is no text as `hex:` with its digits),
+/// so that it can be answered.
 ///
 /// A message that can never be accepted is logged with the reason; with `rejected_topic` it is first
 /// published there, with the reason in the user property `x-meterhub-reason`, and acknowledged only

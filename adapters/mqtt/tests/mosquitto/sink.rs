@@ -127,7 +127,7 @@ async fn a_message_carries_its_properties() {
     let mut message = message(60, "work_order:47/11");
     message.headers = vec![
         ("x-batch".into(), "12".into()),
-        ("correlation-data".into(), "hex:00ff".into()),
+        ("correlation-id".into(), "hex:00ff".into()),
     ];
     let sent = sink.send(&message).await.unwrap();
     let topic = format!("{}/work_order:47%2F11/taken", subscriber.root);
@@ -135,10 +135,9 @@ async fn a_message_carries_its_properties() {
     let got = subscriber.reader().next().await;
     assert_eq!(got.topic.as_ref(), topic.as_bytes());
     assert_eq!(got.payload.as_ref(), b"body 60");
-    let (id, correlation) = (message.message_id, message.correlation_id);
     for (name, value) in [
-        ("message-id", id.to_string().as_str()),
-        ("correlation-id", correlation.to_string().as_str()),
+        ("message-id", message.message_id.to_string().as_str()),
+        ("correlation-id", "hex:00ff"),
         ("x-sender", "nord"),
         ("x-batch", "12"),
     ] {
@@ -150,6 +149,45 @@ async fn a_message_carries_its_properties() {
     assert_eq!(properties.message_expiry_interval, Some(600));
     let data = properties.correlation_data.unwrap();
     assert_eq!(data.as_ref(), [0, 0xff]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_to_the_response_topic_if_it_may() {
+    let Some(broker) = Broker::find() else { return };
+    let _calm = calm().await;
+    let mut subscriber = Subscriber::new(broker).await;
+    let root = subscriber.root.clone();
+    let options = format!("topic = '{{reply_to}}'\nreply_to_targets = ['{root}/+/taken']");
+    let sink = subscriber.connect("password", &options).await;
+    let answer = |reply_to: &str| {
+        let mut answer = message(70, "meter:1");
+        answer.headers = vec![
+            ("reply-to".into(), format!("{root}/{reply_to}")),
+            ("correlation-id".into(), "request-9".into()),
+        ];
+        answer
+    };
+    sink.send(&answer("gw-7/taken")).await.unwrap();
+    let got = subscriber.reader().next().await;
+    assert_eq!(got.topic.as_ref(), format!("{root}/gw-7/taken").as_bytes());
+    let properties = got.properties.unwrap();
+    assert_eq!(properties.response_topic, None);
+    let data = properties.correlation_data.unwrap();
+    assert_eq!(data.as_ref(), b"request-9");
+    for (answer, expected) in [
+        (answer("gw-7/orders"), "not among `reply_to_targets`"),
+        (answer("gw/7/taken"), "not among `reply_to_targets`"),
+        (answer("+/taken"), "holds `+` or `#`"),
+        (message(71, "meter:1"), "no `reply-to`"),
+    ] {
+        match sink.send(&answer).await {
+            Err(SinkError::Refused { answer, .. }) => {
+                assert!(answer.contains(expected), "{answer}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(subscriber.reader().all().await.len(), 0);
 }
 
 /// Half of a crowd has a subscriber, half has none: each gets its own answer.

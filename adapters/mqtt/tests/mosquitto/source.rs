@@ -202,8 +202,8 @@ async fn topic_and_properties_come_with_the_message() {
     assert_eq!(message.media_type.as_deref(), Some("application/json"));
     let expected = [
         ("topic", topic.as_str()),
-        ("response-topic", "answers"),
-        ("correlation-data", "hex:00ff"),
+        ("reply-to", "answers"),
+        ("correlation-id", "hex:00ff"),
         ("message-id", "key-1"),
         ("x-region", "north"),
     ];
