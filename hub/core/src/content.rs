@@ -1,10 +1,13 @@
 //! The body of an outgoing message: pieces in memory or in files, read as one stream.
 
+mod chunks;
+
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// One piece of a body.
@@ -58,6 +61,12 @@ impl Content {
             [Piece::Bytes(bytes)] => Some(bytes.clone()),
             _ => None,
         }
+    }
+
+    /// The body in chunks of at most 256 KiB of a file: the next is read while one is being sent.
+    /// Within a tokio runtime.
+    pub fn chunks(&self) -> impl Stream<Item = std::io::Result<Bytes>> + Send + use<> {
+        chunks::of(self)
     }
 
     /// Reads the body from its beginning.

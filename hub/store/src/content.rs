@@ -4,7 +4,9 @@
 //! their SHA-256, so the same content is stored once. A file is complete and synced before any row
 //! refers to it.
 
-use std::io::{self, Read, Write};
+mod staging;
+
+use std::io::{self, Read};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use std::thread;
 use bytes::Bytes;
 use hub_core::files::{Files, Stat};
 use sha2::{Digest, Sha256};
+
+pub use staging::Staging;
 
 /// Bodies up to this size are stored in their row: one commit, no file. Larger rows would make the
 /// write-ahead log, not the file system, carry the bytes.
@@ -168,13 +172,7 @@ impl ContentStore {
     pub fn begin(&self, unique: &str) -> io::Result<Staging> {
         let partial = self.partial(unique);
         let file = self.files.create(&partial)?;
-        Ok(Staging {
-            store: self.clone(),
-            partial,
-            file: Some(file),
-            digest: Sha256::new(),
-            size: 0,
-        })
+        Ok(Staging::new(self.clone(), partial, file))
     }
 
     /// Whether a stored body still has the bytes it was stored with. Blocking.
@@ -263,54 +261,6 @@ pub fn hex(bytes: &[u8]) -> String {
             let _ = write!(text, "{byte:02x}");
             text
         })
-}
-
-/// A body that is still arriving.
-pub struct Staging {
-    store: ContentStore,
-    partial: PathBuf,
-    file: Option<Box<dyn hub_core::files::Durable>>,
-    digest: Sha256,
-    size: u64,
-}
-
-impl Staging {
-    /// Appends a piece. Blocking.
-    ///
-    /// # Errors
-    /// The disk refuses.
-    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.digest.update(piece);
-        self.size += piece.len() as u64;
-        match &mut self.file {
-            Some(file) => file.write_all(piece),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-
-    /// Syncs the body and gives it its name. Blocking.
-    ///
-    /// # Errors
-    /// The disk refuses; nothing is kept then.
-    pub fn finish(mut self) -> io::Result<Staged> {
-        if let Some(mut file) = self.file.take() {
-            file.sync()?;
-        }
-        let hash: Hash = std::mem::take(&mut self.digest).finalize().into();
-        self.store.publish(&self.partial, &hash)?;
-        Ok(Staged {
-            hash,
-            size: self.size,
-            inline: None,
-        })
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // After `finish` there is nothing left to remove.
-        let _ = self.store.files.remove(&self.partial);
-    }
 }
 
 #[cfg(test)]

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use hub_core::{Arrival, Backoff, Body, IncomingMessage, Settlement, Source, SourceError};
-use hub_store::content::{ContentStore, MAX_INLINE_BYTES, Staged};
-use hub_store::messages::{Acceptance, NewMessage, Store};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use hub_core::{Arrival, Backoff, IncomingMessage, Settlement, Source, SourceError};
+use hub_store::content::Staged;
+use hub_store::messages::{Acceptance, NewMessage};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use super::Hub;
 use super::forward::{Forward, is_done_at_once};
 use super::measure::SourceMeasure;
+use super::stage::{blocking, stage};
 use crate::config::{Inbound, SourceEntry};
 
 /// Back-off between attempts to connect a source.
@@ -25,8 +25,6 @@ const STEADY: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Bytes of a message in which its format may find the partner's own id.
 const HEAD_BYTES: usize = 64 * 1024;
-/// Bytes of a stream handed to the disk at a time.
-const PIECE_BYTES: usize = 256 * 1024;
 
 /// How long a source that ends stays connected for what is being taken: most of it is answered by
 /// then, over the source's own connection.
@@ -241,52 +239,6 @@ impl Intake {
         let head = blocking(move || store.head(&hash, HEAD_BYTES)).await?;
         Ok(decoder.business_key(&head))
     }
-}
-
-/// Puts a body where it is safe.
-async fn stage(store: &Store, body: Body) -> io::Result<Staged> {
-    let (content, unique) = match body {
-        Body::Bytes(bytes) if bytes.len() <= MAX_INLINE_BYTES => return Ok(Staged::inline(bytes)),
-        _ => (store.content().clone(), store.next_id().to_string()),
-    };
-    match body {
-        Body::Bytes(bytes) => {
-            let staged = blocking(move || {
-                let mut staging = content.begin(&unique)?;
-                staging.write(&bytes)?;
-                staging.finish()
-            });
-            staged.await
-        }
-        Body::File(path) => blocking(move || content.stage_file(&path, &unique)).await,
-        Body::Stream(stream) => stage_stream(content, stream, unique).await,
-    }
-}
-
-/// Spools a stream to disk. An error of the stream leaves nothing behind.
-async fn stage_stream(
-    content: ContentStore,
-    mut stream: std::pin::Pin<Box<dyn AsyncRead + Send>>,
-    unique: String,
-) -> io::Result<Staged> {
-    let mut staging = blocking(move || content.begin(&unique)).await?;
-    loop {
-        let mut piece = Vec::with_capacity(PIECE_BYTES);
-        let mut limited = (&mut stream).take(PIECE_BYTES as u64);
-        if limited.read_to_end(&mut piece).await? == 0 {
-            return blocking(move || staging.finish()).await;
-        }
-        staging = blocking(move || staging.write(&piece).map(|()| staging)).await?;
-    }
-}
-
-/// Runs blocking file work off the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }
 
 #[cfg(test)]

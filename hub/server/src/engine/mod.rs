@@ -20,6 +20,7 @@ mod owners;
 mod process;
 mod publish;
 mod send;
+mod stage;
 mod steady;
 mod storing;
 pub(crate) mod vitals;

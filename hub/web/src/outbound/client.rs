@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use hub_core::{AdapterContext, Clock, Content, SinkError, SourceError};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, header};
-use tokio_util::io::ReaderStream;
 
 use super::access::Access;
 use super::answer::{Answer, reason};
@@ -14,9 +13,6 @@ use super::server::WebServer;
 
 /// A slow line is given a second more for every so many bytes of the body.
 const BYTES_PER_SECOND: u64 = 256 * 1024;
-
-/// Bytes read from a file at a time.
-const READ_BUFFER: usize = 64 * 1024;
 
 /// No answer came: no connection, no answer in time, an answer cut off, no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -190,10 +186,10 @@ pub fn request_body(request: RequestBuilder, content: &Content) -> RequestBuilde
     match content.as_bytes() {
         Some(bytes) => request.body(bytes),
         None => {
-            let stream = ReaderStream::with_capacity(content.reader(), READ_BUFFER);
+            let chunks = content.chunks();
             request
                 .header(header::CONTENT_LENGTH, content.len())
-                .body(reqwest::Body::wrap_stream(stream))
+                .body(reqwest::Body::wrap_stream(chunks))
         }
     }
 }
