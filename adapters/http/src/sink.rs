@@ -40,6 +40,9 @@ pub(crate) struct HttpSink {
     pub(crate) url: UrlTemplate,
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,
+    /// Headers of a message that become those of its request. No others: a partner must not steer a
+    /// call that carries our credentials.
+    pub(crate) pass_headers: Vec<HeaderName>,
     pub(crate) accept_statuses: Vec<u16>,
 }
 
@@ -73,15 +76,14 @@ fn note(answer: &Answer) -> String {
 
 impl HttpSink {
     fn headers_for(&self, message: &OutgoingMessage) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(8 + message.headers.len());
-        for (name, value) in &message.headers {
-            // What is no HTTP header cannot be sent as one; it may come from another transport.
-            if let (Ok(name), Ok(value)) = (
-                HeaderName::try_from(name.as_str()),
-                HeaderValue::try_from(value),
-            ) && is_free(&name)
-            {
-                headers.append(name, value);
+        let mut headers = HeaderMap::with_capacity(8 + self.pass_headers.len());
+        for name in &self.pass_headers {
+            let named = |(has, _): &&(String, String)| name.as_str().eq_ignore_ascii_case(has);
+            for (_, value) in message.headers.iter().filter(named) {
+                // What is no HTTP value cannot be sent as one; it may come from another transport.
+                if let Ok(value) = HeaderValue::try_from(value) {
+                    headers.append(name, value);
+                }
             }
         }
         headers.extend(self.headers.clone());

@@ -138,6 +138,8 @@ fn message(content: Content) -> OutgoingMessage {
         extension: "json".into(),
         headers: vec![
             ("x-batch".into(), "12".into()),
+            ("x-http-method-override".into(), "DELETE".into()),
+            ("x-api-key".into(), "stolen".into()),
             ("authorization".into(), "stolen".into()),
             ("content-length".into(), "1".into()),
             ("not a header".into(), "x".into()),
@@ -150,7 +152,7 @@ fn message(content: Content) -> OutgoingMessage {
 async fn a_message_carries_its_ids_and_nothing_of_others() {
     let (server, url) = Server::start().await;
     let fixture = Fixture::new();
-    let options = "method = 'PUT'\nauth = { header = { name = 'X-Api-Key', value = 'file:secret' } }\nheaders = { X-Sender = 'nord' }";
+    let options = "method = 'PUT'\nauth = { header = { name = 'X-Api-Key', value = 'file:secret' } }\nheaders = { X-Sender = 'nord' }\npass_headers = ['X-Batch']";
     let sink = fixture
         .sink(&format!("{url}/in/{{subject}}?id={{message_id}}"), options)
         .await;
@@ -177,7 +179,11 @@ async fn a_message_carries_its_ids_and_nothing_of_others() {
     ] {
         assert_eq!(seen.headers[name], value, "{name}");
     }
-    assert!(!seen.headers.contains_key("authorization"));
+    for others in ["authorization", "x-http-method-override"] {
+        assert!(!seen.headers.contains_key(others), "{others}");
+    }
+    let keys: Vec<_> = seen.headers.get_all("x-api-key").iter().collect();
+    assert_eq!(keys, ["s3cret"]);
     assert_eq!(seen.body, "{}");
 }
 

@@ -43,6 +43,10 @@ pub struct HttpSinkConfig {
     /// Further headers. Credentials belong under `auth`.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Names of headers that a message which is passed on keeps, and an answer has, `correlation-id`
+    /// say. No other becomes a header of the request: they are what another partner wrote.
+    #[serde(default)]
+    pub pass_headers: Vec<String>,
     /// Who we are.
     #[serde(default)]
     pub auth: Option<Auth>,
@@ -113,18 +117,33 @@ impl HttpSinkConfig {
     fn static_headers(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let parsed = HeaderName::try_from(name.as_str())
-                .map_err(|_| format!("`{name}` is no header name"))?;
-            if !is_free(&parsed) {
-                return Err(format!(
-                    "`{name}` is set by the hub, or carries credentials: those belong under `auth`"
-                ));
-            }
+            let parsed = self.free_header(name)?;
             let value = HeaderValue::try_from(value)
                 .map_err(|_| format!("`{name}` holds characters that no header can carry"))?;
             headers.insert(parsed, value);
         }
         Ok(headers)
+    }
+
+    fn passed_headers(&self) -> Result<Vec<HeaderName>, String> {
+        let names = self.pass_headers.iter();
+        names.map(|name| self.free_header(name)).collect()
+    }
+
+    /// A name that is neither the hub's to set nor that of our credentials.
+    fn free_header(&self, name: &str) -> Result<HeaderName, String> {
+        let parsed =
+            HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
+        let is_secret = match &self.auth {
+            Some(Auth::Header(secret)) => secret.name.eq_ignore_ascii_case(name),
+            _ => false,
+        };
+        match is_free(&parsed) && !is_secret {
+            true => Ok(parsed),
+            false => Err(format!(
+                "`{name}` is set by the hub, or carries credentials: those belong under `auth`"
+            )),
+        }
     }
 
     /// The server, whose keys stand in this table.
@@ -211,6 +230,9 @@ accept_statuses = [409]
         if let Err(reason) = self.static_headers() {
             error("headers", reason);
         }
+        if let Err(reason) = self.passed_headers() {
+            error("pass_headers", reason);
+        }
         if self
             .check_path
             .as_deref()
@@ -250,6 +272,7 @@ accept_statuses = [409]
                 Method::Put => reqwest::Method::PUT,
             },
             headers: self.static_headers().map_err(failed)?,
+            pass_headers: self.passed_headers().map_err(failed)?,
             accept_statuses: self.accept_statuses.clone(),
         }))
     }
@@ -292,7 +315,8 @@ mod tests {
     fn wrong_values_are_errors() {
         let found = problems(
             "url = 'https://h.example/{x}'\nheaders = { Authorization = 'x' }\n\
-             timeout_seconds = 0\naccept_statuses = [200]\nproxy = 'proxy'\ncheck_path = 'x'",
+             timeout_seconds = 0\naccept_statuses = [200]\nproxy = 'proxy'\ncheck_path = 'x'\n\
+             pass_headers = ['X-Api-Key']\nauth = { header = { name = 'x-api-key', value = 'env:K' } }",
         );
         let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
         assert_eq!(
@@ -302,6 +326,7 @@ mod tests {
                 "timeout_seconds",
                 "proxy",
                 "headers",
+                "pass_headers",
                 "check_path",
                 "accept_statuses"
             ]
