@@ -11,7 +11,7 @@ use hub_web::Accepted;
 use crate::config::Answer;
 use crate::envelope::Version;
 use crate::names::WSA;
-use crate::wire::{ErrorPart, IecHeader, Reply, written};
+use crate::wire::{ErrorPart, IecHeader, Reply, codes, written};
 use crate::xml::{Name, escaped};
 
 /// How a service answers.
@@ -88,7 +88,7 @@ impl Answers {
         let reply = Reply {
             result: "OK".to_owned(),
             errors: vec![ErrorPart {
-                code: filled("0.0"),
+                code: filled(codes::NONE),
                 ..ErrorPart::default()
             }],
         };

@@ -14,7 +14,7 @@ use hub_web::Problem;
 use crate::envelope::{Trouble, Version};
 use crate::names::{WSSE, WSU};
 use crate::security::Denied;
-use crate::wire::{ErrorPart, Reply, written};
+use crate::wire::{ErrorPart, Reply, codes, written};
 use crate::xml::escaped;
 
 /// Pause that a sender is asked for when the hub cannot check or take a message now.
@@ -39,6 +39,8 @@ pub(crate) enum Code {
 #[derive(Debug)]
 pub(crate) struct Fault {
     code: Code,
+    /// The same in a reply of IEC 61968-100.
+    reply_code: &'static str,
     reason: String,
     /// The status it keeps, whatever the version.
     status: Option<StatusCode>,
@@ -51,6 +53,10 @@ impl Fault {
     pub(crate) fn new(code: Code, reason: impl Into<String>) -> Self {
         Self {
             code,
+            reply_code: match code {
+                Code::Receiver => codes::NOT_TRIED,
+                _ => codes::FORMAT,
+            },
             reason: reason.into(),
             status: None,
             header: None,
@@ -74,6 +80,7 @@ impl Fault {
         };
         Self {
             header: problem.header().map(Box::new),
+            reply_code: reply_code(problem.status()),
             ..Self::new(code, format!("{}: {}", problem.title(), problem.detail()))
         }
     }
@@ -173,6 +180,7 @@ impl Fault {
         let reply = Reply {
             result: "FAILED".to_owned(),
             errors: vec![ErrorPart {
+                code: Some(self.reply_code.to_owned()),
                 level: Some("FATAL".to_owned()),
                 reason: Some(self.reason.clone()),
                 ..ErrorPart::default()
@@ -187,6 +195,16 @@ impl Fault {
             Version::V11 => format!("<detail>{message}</detail>"),
             Version::V12 => format!("<soap:Detail>{message}</soap:Detail>"),
         }
+    }
+}
+
+/// The code of IEC 61968-100 for what HTTP has a status for.
+fn reply_code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => codes::BUSY,
+        StatusCode::UNPROCESSABLE_ENTITY => codes::FAILED,
+        StatusCode::BAD_REQUEST => codes::FORMAT,
+        _ => codes::NOT_TRIED,
     }
 }
 
@@ -252,6 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_of_iec_says_what_may_come_again() {
+        for (status, code) in [
+            (422, "5.3"),
+            (503, "5.1"),
+            (429, "5.1"),
+            (408, "5.2"),
+            (413, "5.2"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let problem = Problem::new(status, "x", "X", "x");
+            assert_eq!(Fault::of_problem(&problem).reply_code, code);
+        }
+    }
+
+    #[test]
     fn a_reply_of_iec_stands_in_the_detail() {
         let mut refused = Fault::new(Code::Sender, "not for us");
         refused.reply_in = Some("http://iec.ch/TC57/2011/schema/message".to_owned());
@@ -262,6 +295,7 @@ mod tests {
             let reply = reply_in(&text.as_bytes()[begin..end]).unwrap().unwrap();
             assert_eq!(reply.result, "FAILED");
             assert_eq!(reply.errors[0].reason.as_deref(), Some("not for us"));
+            assert_eq!(reply.errors[0].code.as_deref(), Some("1.8"));
         }
     }
 }

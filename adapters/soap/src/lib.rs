@@ -29,6 +29,6 @@ mod wsdl;
 mod xml;
 
 pub use config::{
-    Answer, BusinessKey, ContentOf, Mtom, Operation, PasswordKind, SinkEnvelope, SoapCheck,
-    SoapSinkConfig, SoapSourceConfig, SoapUser, SoapVersion, Style, WsSecurity, WsUser,
+    Answer, Attachments, BusinessKey, ContentOf, Mtom, Operation, PasswordKind, SinkEnvelope,
+    SoapCheck, SoapSinkConfig, SoapSourceConfig, SoapUser, SoapVersion, Style, WsSecurity, WsUser,
 };

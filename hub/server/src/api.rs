@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use hub_core::{MessageId, Shared};
 use hub_store::messages::{MessageView, Store};
-use hub_web::{Doors, Problem};
+use hub_web::{ClientCertificate, Doors, Problem};
 use serde_json::json;
 
 use crate::engine::SourceOwners;
@@ -85,8 +85,10 @@ async fn status(
     Path((source, id)): Path<(String, String)>,
     uri: Uri,
     headers: HeaderMap,
+    certificate: Option<Extension<ClientCertificate>>,
 ) -> Response {
-    if let Err(refusal) = api.doors.authorize(&source, &headers, &uri) {
+    let certificate = certificate.as_ref().map(|Extension(shown)| shown);
+    if let Err(refusal) = api.doors.authorize(&source, &headers, &uri, certificate) {
         return refusal;
     }
     let Ok(id) = id.parse::<MessageId>() else {

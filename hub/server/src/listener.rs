@@ -17,6 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
+use hub_web::ClientCertificate;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -177,12 +178,18 @@ impl Server {
         if let Err(problem) = stream.set_nodelay(true) {
             debug!(%problem, "TCP_NODELAY is not possible");
         }
-        let from = stream.peer_addr().ok();
+        let mut peer = Peer {
+            from: stream.peer_addr().ok(),
+            certificate: None,
+        };
         let Some(acceptor) = &self.acceptor else {
-            return self.speak(stream, from, open).await;
+            return self.speak(stream, peer, open).await;
         };
         match tokio::time::timeout(self.header_timeout, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, from, open).await,
+            Ok(Ok(stream)) => {
+                peer.certificate = tls::client_certificate(&stream);
+                self.speak(stream, peer, open).await;
+            }
             Ok(Err(problem)) => debug!(%problem, "no TLS with this client"),
             Err(_) => debug!("connection closed: TLS was not agreed on in time"),
         }
@@ -191,14 +198,14 @@ impl Server {
     async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         &self,
         stream: S,
-        from: Option<SocketAddr>,
+        peer: Peer,
         open: Watcher,
     ) {
         let asked = Arc::new(AtomicBool::new(false));
         let service = Noting {
             router: TowerToHyperService::new(self.router.clone()),
             asked: Arc::clone(&asked),
-            from,
+            peer,
         };
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(open.watch(connection));
@@ -219,11 +226,18 @@ impl Server {
     }
 }
 
-/// Answers requests, tells where they come from, and notes that there was one.
+/// Who is at the other end of a connection.
+struct Peer {
+    from: Option<SocketAddr>,
+    /// What they showed, if they were asked to.
+    certificate: Option<ClientCertificate>,
+}
+
+/// Answers requests, tells who they come from, and notes that there was one.
 struct Noting {
     router: TowerToHyperService<Router>,
     asked: Arc<AtomicBool>,
-    from: Option<SocketAddr>,
+    peer: Peer,
 }
 
 impl Service<Request<Incoming>> for Noting {
@@ -233,8 +247,11 @@ impl Service<Request<Incoming>> for Noting {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.asked.store(true, Ordering::Relaxed);
-        if let Some(from) = self.from {
+        if let Some(from) = self.peer.from {
             request.extensions_mut().insert(ConnectInfo(from));
+        }
+        if let Some(certificate) = &self.peer.certificate {
+            request.extensions_mut().insert(certificate.clone());
         }
         self.router.call(request)
     }

@@ -7,7 +7,7 @@ use axum::http::HeaderName;
 use hub_core::{
     AdapterContext, ConfigProblem, RateLimit, Secret, Source, SourceConfig, SourceError,
 };
-use hub_web::{BasicCredential, DoorConfig, MESSAGES, encoded};
+use hub_web::{BasicCredential, CertificateRule, DoorConfig, MESSAGES, encoded};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -29,10 +29,10 @@ const CREDENTIALS: [&str; 4] = [
 ///
 /// Answers: 202 once the message is committed, with `Location` and
 /// `{"message_id", "duplicate", "status_url"}`. Everything else is a problem document (RFC 9457):
-/// 400 incomplete body, bad gzip or bad key; 401 credentials; 404 no such source; 405 not a POST;
-/// 408 the body stopped coming; 413 too large; 415 media type or encoding; 422 never acceptable
-/// (the key was used for other content); 429 rate limit; 503 not now. 408, 429 and 503 mean: send
-/// it again (429 and 503 say when, in `Retry-After`).
+/// 400 incomplete body, bad gzip or bad key; 401 credentials; 403 client certificate; 404 no such
+/// source; 405 not a POST; 408 the body stopped coming; 413 too large; 415 media type or encoding;
+/// 422 never acceptable (the key was used for other content); 429 rate limit; 503 not now. 408, 429
+/// and 503 mean: send it again (429 and 503 say when, in `Retry-After`).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpSourceConfig {
@@ -43,6 +43,11 @@ pub struct HttpSourceConfig {
     /// Users that are accepted with `Authorization: Basic`.
     #[serde(default)]
     pub basic: Vec<BasicCredential>,
+    /// Certificates of partners, one of which must be shown to the listener (`tls` with
+    /// `client_authorities` in `[hub]`), beside the credentials if there are any. Several, so that a
+    /// certificate can be replaced without a gap.
+    #[serde(default)]
+    pub client_certificates: Vec<CertificateRule>,
     /// Take messages from anybody. Only for tests, or behind a proxy that checks who it is.
     #[serde(default)]
     pub insecure_allow_anonymous: bool,
@@ -90,6 +95,7 @@ impl HttpSourceConfig {
             bearer: self.bearer.clone(),
             basic: self.basic.clone(),
             query_tokens: Vec::new(),
+            client_certificates: self.client_certificates.clone(),
             insecure_allow_anonymous: self.insecure_allow_anonymous,
             max_body_bytes: self.max_body_bytes,
             request_timeout_seconds: self.request_timeout_seconds,

@@ -1,5 +1,5 @@
 //! The document of a message on its way into an envelope: checked, as UTF-8, without what may stand
-//! before its root; or as base64.
+//! before its root; as base64; or as it is, beside the envelope.
 
 use std::io;
 use std::pin::Pin;
@@ -20,6 +20,8 @@ const STEP: usize = 96 * 1024;
 pub(crate) enum Form {
     Xml,
     Base64,
+    /// In a part of its own (MTOM).
+    Part,
 }
 
 /// A document as it comes.
@@ -65,6 +67,7 @@ impl Document {
             self.ended = bytes.len() < STEP;
             let ready = match self.form {
                 Form::Base64 => BASE64_STANDARD.encode(&bytes).into(),
+                Form::Part => bytes,
                 Form::Xml => self.carried(bytes)?,
             };
             if !ready.is_empty() {

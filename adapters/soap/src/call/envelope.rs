@@ -10,6 +10,9 @@ use crate::security::OwnToken;
 use crate::wire::{IecHeader, written};
 use crate::xml::escaped;
 
+/// What begins a document that is an envelope.
+pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
 /// How envelopes are made.
 pub(crate) struct Wrapping {
     pub(crate) version: Version,
@@ -32,9 +35,7 @@ impl Wrapping {
         now: Instant,
     ) -> Result<(String, String), String> {
         let namespace = self.version.namespace();
-        let mut head = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<soap:Envelope xmlns:soap=\"{namespace}\">"
-        );
+        let mut head = format!("<soap:Envelope xmlns:soap=\"{namespace}\">");
         let header = self.header(message, to, now)?;
         if !header.is_empty() {
             head.push_str(&format!("<soap:Header>{header}</soap:Header>"));

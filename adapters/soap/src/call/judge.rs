@@ -8,7 +8,7 @@ use reqwest::header;
 
 use crate::envelope::{Plan, Trouble, Version, read_whole};
 use crate::mtom::{Multipart, Related};
-use crate::wire::{ErrorPart, Reply, Told, fault, reply_in};
+use crate::wire::{ErrorPart, Reply, Told, codes, fault, reply_in};
 use crate::xml::charset_of;
 
 /// Most of an answer that is read.
@@ -131,6 +131,11 @@ fn replied(reply: &Reply) -> String {
             text.push(' ');
             text.push_str(part.trim());
         }
+        if let (None, None, Some(code)) = (&error.reason, &error.details, &error.code)
+            && let Some(meaning) = codes::meaning(code)
+        {
+            text.push_str(&format!(" ({meaning})"));
+        }
         text.push(';');
     }
     text.trim_end_matches(';').to_owned()
@@ -209,5 +214,27 @@ fn of_endpoint(error: SinkError) -> SinkError {
             answered: false,
         },
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_without_words_is_explained() {
+        let told = |code: &str, reason: Option<&str>| {
+            replied(&Reply {
+                result: "FAILED".to_owned(),
+                errors: vec![ErrorPart {
+                    code: Some(code.to_owned()),
+                    reason: reason.map(ToOwned::to_owned),
+                    ..ErrorPart::default()
+                }],
+            })
+        };
+        assert_eq!(told("2.4", None), "Reply FAILED 2.4 (unknown meters)");
+        assert_eq!(told("2.4", Some("no 4711")), "Reply FAILED 2.4 no 4711");
+        assert_eq!(told("E17", None), "Reply FAILED E17");
     }
 }

@@ -4,6 +4,7 @@ mod check;
 mod document;
 mod envelope;
 mod judge;
+mod package;
 mod sink;
 
 pub(crate) use check::check;

@@ -12,9 +12,10 @@ use reqwest::header::{self, HeaderValue};
 use reqwest::{Body, Method, Url};
 
 use super::document::{Document, Form, Unfit};
-use super::envelope::{Wrapping, header_of};
+use super::envelope::{DECLARATION, Wrapping, header_of};
 use super::judge::{Judge, LARGEST_ANSWER};
-use crate::config::{SoapSinkConfig, SoapVersion};
+use super::package::Package;
+use crate::config::{Attachments, SoapSinkConfig, SoapVersion};
 use crate::envelope::Version;
 use crate::security::OwnToken;
 
@@ -32,6 +33,7 @@ pub(crate) struct SoapSink {
 
 /// A body that was checked: what stands around the document, and how long all of it is.
 struct Prepared {
+    media_type: String,
     head: Bytes,
     tail: Bytes,
     length: u64,
@@ -78,9 +80,10 @@ impl SoapSink {
             endpoint: context.name.clone(),
             client: config.server.client(context)?,
             replies,
-            form: match &wrapping.base64_element {
-                Some(_) => Form::Base64,
-                None => Form::Xml,
+            form: match (&wrapping.base64_element, config.attachments) {
+                (None, _) => Form::Xml,
+                (Some(_), Attachments::Inline) => Form::Base64,
+                (Some(_), Attachments::Mtom) => Form::Part,
             },
             judge: Judge {
                 iec: wrapping.iec.is_some(),
@@ -120,16 +123,40 @@ impl SoapSink {
         }
     }
 
+    /// What the request is, and what stands before and after the content: the envelope, or the package
+    /// that it is a part of.
+    fn packed(
+        &self,
+        message: &OutgoingMessage,
+        (head, tail): (String, String),
+    ) -> Result<(String, String, String), String> {
+        let Wrapping {
+            version, action, ..
+        } = &self.wrapping;
+        if self.form == Form::Part {
+            let package = Package::new(*version, message.message_id)?;
+            let opening = package.opening(&head, &tail, &message.media_type);
+            return Ok((package.media_type(action), opening, package.closing()));
+        }
+        let media_type = match version {
+            Version::V11 => version.media_type().to_owned(),
+            Version::V12 => format!("{}; action=\"{action}\"", version.media_type()),
+        };
+        Ok((media_type, format!("{DECLARATION}{head}"), tail))
+    }
+
     /// Checks the document, before anything of it is sent.
     async fn prepared(&self, message: &OutgoingMessage, to: &str) -> Result<Prepared, SinkError> {
         let around = self.wrapping.around(message, to, self.clock.now());
-        let (head, tail) = around.map_err(|reason| self.client.no_answer(reason))?;
+        let around = around.and_then(|around| self.packed(message, around));
+        let (media_type, head, tail) = around.map_err(|reason| self.client.no_answer(reason))?;
         let measured = Document::new(&message.content, self.form).measure().await;
         let length = measured.map_err(|unfit| match unfit {
             Unfit::Read(_) => self.client.no_answer(unfit.to_string()).into(),
             Unfit::Xml(_) => self.refused(unfit.to_string()),
         })?;
         Ok(Prepared {
+            media_type,
             length: length + (head.len() + tail.len()) as u64,
             head: head.into(),
             tail: tail.into(),
@@ -165,19 +192,11 @@ impl Sink for SoapSink {
         let (client, to) = self.target(message)?;
         let prepared = self.prepared(message, &to).await?;
         let patience = client.patience(prepared.length);
-        let media_type = match self.wrapping.version {
-            Version::V11 => Version::V11.media_type().to_owned(),
-            Version::V12 => format!(
-                "{}; action=\"{}\"",
-                Version::V12.media_type(),
-                self.wrapping.action
-            ),
-        };
         let make = || {
             let request = client
                 .request(Method::POST, &to)
                 .timeout(patience)
-                .header(header::CONTENT_TYPE, media_type.as_str())
+                .header(header::CONTENT_TYPE, prepared.media_type.as_str())
                 .header(header::CONTENT_LENGTH, prepared.length)
                 .header(
                     header::ACCEPT,

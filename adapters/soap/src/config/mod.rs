@@ -4,7 +4,7 @@ mod sink;
 mod source;
 
 pub(crate) use sink::nested;
-pub use sink::{SinkEnvelope, SoapCheck, SoapSinkConfig, SoapUser, SoapVersion};
+pub use sink::{Attachments, SinkEnvelope, SoapCheck, SoapSinkConfig, SoapUser, SoapVersion};
 pub use source::{
     Answer, BusinessKey, ContentOf, Mtom, Operation, PasswordKind, SoapSourceConfig, Style,
     WsSecurity, WsUser,

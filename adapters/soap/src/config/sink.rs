@@ -14,7 +14,8 @@ use crate::call::{SoapSink, check};
 ///
 /// The message's document stands in the `Body`, or, with `iec`, in the `Payload` of a message of IEC
 /// 61968-100. It is checked to be well-formed before anything is sent. `MessageID` is the hub's id,
-/// the same at every attempt. What is no XML can be sent as base64 (`base64_element`).
+/// the same at every attempt. What is no XML can be sent as base64 (`base64_element`), in the envelope
+/// or beside it (MTOM, `attachments`).
 ///
 /// What an answer means: 2xx without a fault, sent. Fault `Client`/`Sender`, `VersionMismatch`,
 /// `MustUnderstand`: refused. `Server`/`Receiver` and unknown codes: tried again. Faults of WS-Security
@@ -46,6 +47,9 @@ pub struct SoapSinkConfig {
     /// `{namespace}outer/inner` where the operation has one parameter.
     #[serde(default)]
     pub base64_element: Option<String>,
+    /// How what stands in `base64_element` is sent.
+    #[serde(default)]
+    pub attachments: Attachments,
     /// Where answers may go: a message with a header `reply-to` (an answer of the hub's has one) is
     /// sent there if the address begins with one of these, `https://hes.example` say, and else
     /// refused. They are called with the credentials of `server`. Empty: all messages go to `server`.
@@ -55,7 +59,9 @@ pub struct SoapSinkConfig {
     #[serde(default)]
     pub accept_partial: bool,
     /// Codes of errors in a `FAILED` reply after which the message is tried again, `5.1` say, or `5`
-    /// for all that begin so. What the codes mean is the partner's.
+    /// for all that begin so. What the codes mean is the partner's; as IEC 61968-9 has them, `3.2` (too
+    /// many requests are pending), `4.1` (timed out), `5.1` (too busy) and `7.1` (authentication fails
+    /// at the moment) pass.
     #[serde(default)]
     pub retry_codes: Vec<String>,
     /// What `meterhub check --connect` asks for. No operation is called, so a user name token is not
@@ -75,6 +81,17 @@ pub enum SoapCheck {
     Wsdl,
     /// Nothing: name, connection, certificate and OAuth 2 token are tried.
     Connection,
+}
+
+/// How binary content is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachments {
+    /// In the envelope, as base64.
+    #[default]
+    Inline,
+    /// Beside the envelope as it is (MTOM): the element refers to it by `xop:Include`. A third shorter.
+    Mtom,
 }
 
 /// A version of SOAP.
@@ -211,6 +228,12 @@ iec = { element = "{http://iec.ch/TC57/2011/MeterReadingsMessage}CreatedMeterRea
                 "is no `{namespace}name` or `{namespace}outer/inner`",
             );
         }
+        if self.attachments == Attachments::Mtom && self.base64_element.is_none() {
+            error(
+                "attachments",
+                "`mtom` needs a `base64_element`, in which the reference stands",
+            );
+        }
         if self
             .ws_security
             .as_ref()
@@ -264,6 +287,15 @@ mod tests {
             "ws_security.insecure_password_text",
         ];
         assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn what_goes_beside_the_envelope_is_referred_to_in_it() {
+        let found = problems("attachments = 'mtom'\nserver = { url = 'https://x' }");
+        assert_eq!(found[0].key, "attachments");
+        let right =
+            "attachments = 'mtom'\nbase64_element = '{urn:x}a/b'\nserver = { url = 'https://x' }";
+        assert_eq!(problems(right), []);
     }
 
     #[test]

@@ -30,12 +30,14 @@ const MOST_NONCES: usize = 1_000_000;
 ///
 /// Supported: document/literal, WS-Security user name tokens (text and digest), MTOM, gzip, any
 /// encoding of characters. Not: rpc/encoded, XML signatures and encryption, WS-ReliableMessaging,
-/// SOAP with attachments. Mutual TLS is the business of what terminates TLS before the hub.
+/// SOAP with attachments. Mutual TLS: the listener asks for certificates (`tls` in `[hub]`), and
+/// `door.client_certificates` says which of them this source takes.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SoapSourceConfig {
     /// Who may come in by HTTP, and within which bounds. Who sends an `Authorization` header is
-    /// checked by that; all others by `ws_security`.
+    /// checked by that; all others by `ws_security`, if it is given. A certificate, if
+    /// `client_certificates` are named, must come with either.
     #[serde(default = "usual_door")]
     pub door: DoorConfig,
     /// Who may come in by a user name token in the SOAP header.
@@ -212,6 +214,7 @@ fn usual_door() -> DoorConfig {
         bearer: Vec::new(),
         basic: Vec::new(),
         query_tokens: Vec::new(),
+        client_certificates: Vec::new(),
         insecure_allow_anonymous: false,
         max_body_bytes: DoorConfig::usual_max_body_bytes(),
         request_timeout_seconds: DoorConfig::usual_request_timeout_seconds(),

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Denied, Nonces, digest};
 use crate::config::PasswordKind;
-use crate::names::USERNAME_PROFILE;
+use crate::names::{BASE64_BINARY, USERNAME_PROFILE};
 use crate::wire::{SoapHeader, UsernameToken};
 
 /// Longest nonce in bytes.
@@ -139,10 +139,16 @@ impl Gate {
 }
 
 fn nonce(token: &UsernameToken) -> Result<Option<Vec<u8>>, Denied> {
-    let Some(text) = token.nonce.as_deref().map(str::trim) else {
+    let Some(nonce) = &token.nonce else {
         return Ok(None);
     };
-    match BASE64_STANDARD.decode(text) {
+    if let Some(encoding) = nonce.encoding.as_deref()
+        && encoding != BASE64_BINARY
+    {
+        let what = format!("the `EncodingType` `{encoding}` of the `wsse:Nonce`");
+        return Err(Denied::Unsupported(what));
+    }
+    match BASE64_STANDARD.decode(nonce.value.trim()) {
         Ok(nonce) if (1..=MAX_NONCE_BYTES).contains(&nonce.len()) => Ok(Some(nonce)),
         _ => Err(Denied::Invalid(format!(
             "the `wsse:Nonce` is not base64 of 1 to {MAX_NONCE_BYTES} bytes"
@@ -227,6 +233,74 @@ mod tests {
             Denied::UnknownUser.counter(),
             Denied::WrongPassword.counter()
         );
+    }
+
+    /// Section 3.1 of the profile: both are a part of what is digested.
+    #[tokio::test]
+    async fn a_digest_without_nonce_or_time_is_refused() {
+        let gate = gate(PasswordKind::Any).await;
+        let whole = digested("sap", "s3cret", "n1", NOW);
+        type Change = fn(&mut UsernameToken);
+        let changes: [Change; 4] = [
+            |token| token.nonce = None,
+            |token| token.created = None,
+            |token| {
+                token.nonce = None;
+                token.created = None;
+            },
+            // An empty one is none.
+            |token| {
+                if let Some(nonce) = &mut token.nonce {
+                    nonce.value.clear();
+                }
+            },
+        ];
+        for change in changes {
+            let mut header = whole.clone();
+            change(&mut header.security[0].tokens[0]);
+            let found = gate.check(&header).await;
+            assert!(matches!(found, Err(Denied::Invalid(_))), "{found:?}");
+        }
+        assert_eq!(
+            gate.check(&whole).await,
+            Ok("sap".to_owned()),
+            "none was spent"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_nonce_is_base64_or_told_to_be_something_else() {
+        let gate = gate(PasswordKind::Digest).await;
+        for (encoding, is_taken) in [(BASE64_BINARY, true), ("urn:#HexBinary", false)] {
+            let mut header = digested("sap", "s3cret", encoding, NOW);
+            let nonce = header.security[0].tokens[0].nonce.as_mut().unwrap();
+            nonce.encoding = Some(encoding.to_owned());
+            let found = gate.check(&header).await;
+            assert_eq!(found.is_ok(), is_taken, "{found:?}");
+            let unsupported = matches!(found, Err(Denied::Unsupported(_)));
+            assert_eq!(unsupported, !is_taken);
+        }
+    }
+
+    /// A sender's clock may be ahead by the skew, and its nonce is remembered for as much longer.
+    #[tokio::test]
+    async fn the_skew_counts_on_both_sides() {
+        let mut gate = gate(PasswordKind::Digest).await;
+        let early = digested("sap", "s3cret", "n1", "2026-03-29T00:16:00Z");
+        assert!(gate.check(&early).await.is_ok());
+        for (now, expected) in [
+            ("2026-03-29T00:22:00Z", Denied::Replayed),
+            (
+                "2026-03-29T00:22:01Z",
+                Denied::Stale(
+                    "created 2026-03-29T00:16:00Z, at most 300 seconds ago would be valid"
+                        .to_owned(),
+                ),
+            ),
+        ] {
+            gate.clock = Arc::new(ManualClock::at(now.parse().unwrap()));
+            assert_eq!(gate.check(&early).await, Err(expected), "{now}");
+        }
     }
 
     #[tokio::test]

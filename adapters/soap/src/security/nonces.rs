@@ -85,10 +85,21 @@ impl Nonces {
         let expiry = seconds(expiry);
         let mut entries = self.note(hash.clone(), expiry, seconds(now))?;
         entries.push((key(expiry, &hash), Some(String::new())));
-        self.state.put(&self.space, entries).await.map_err(|error| {
+        let kept = self.state.put(&self.space, entries).await;
+        kept.map_err(|error| {
             tracing::error!(%error, "a nonce cannot be remembered; its sender is asked to wait");
+            // Nobody was let in by it: the same request may come again.
+            self.unnote(expiry, &hash);
             Denied::NotNow
         })
+    }
+
+    fn unnote(&self, expiry: i64, hash: &str) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.all.remove(hash);
+        if let Some(hashes) = used.by_expiry.get_mut(&expiry) {
+            hashes.retain(|one| one != hash);
+        }
     }
 
     /// Notes it in memory; gives what may be removed from the disk.
@@ -166,6 +177,56 @@ mod tests {
         let again = nonces.spend("a", b"1", later, NOW).await;
         assert_eq!(again, Err(Denied::Replayed));
         let nonces = Nonces::load(state, "soap", 10).await.unwrap();
+        let again = nonces.spend("a", b"1", later, NOW).await;
+        assert_eq!(again, Err(Denied::Replayed));
+    }
+
+    /// A store that refuses for a while.
+    #[derive(Default)]
+    struct Troubled {
+        state: MemoryState,
+        refuses: std::sync::atomic::AtomicBool,
+    }
+
+    #[async_trait::async_trait]
+    impl StateStore for Troubled {
+        async fn get(&self, space: &str, key: &str) -> Result<Option<String>, StateError> {
+            self.state.get(space, key).await
+        }
+
+        async fn put(&self, space: &str, entries: Vec<StateEntry>) -> Result<(), StateError> {
+            match self.refuses.load(std::sync::atomic::Ordering::Relaxed) {
+                true => Err(StateError::Store("the disk is full".to_owned())),
+                false => self.state.put(space, entries).await,
+            }
+        }
+
+        async fn list(
+            &self,
+            space: &str,
+            prefix: &str,
+            after: Option<&str>,
+        ) -> Result<Vec<(String, String)>, StateError> {
+            self.state.list(space, prefix, after).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_nonce_that_was_not_kept_was_not_used() {
+        let state = Arc::new(Troubled::default());
+        let nonces = Nonces::load(state.clone(), "soap", 10).await.unwrap();
+        let later = NOW.plus_seconds(300);
+        state
+            .refuses
+            .store(true, std::sync::atomic::Ordering::Relaxed);
+        for _ in 0..2 {
+            let put_off = nonces.spend("a", b"1", later, NOW).await;
+            assert_eq!(put_off, Err(Denied::NotNow));
+        }
+        state
+            .refuses
+            .store(false, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(nonces.spend("a", b"1", later, NOW).await, Ok(()));
         let again = nonces.spend("a", b"1", later, NOW).await;
         assert_eq!(again, Err(Denied::Replayed));
     }

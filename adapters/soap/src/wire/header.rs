@@ -59,12 +59,26 @@ pub(crate) struct UsernameToken {
     /// `wsse:Password`.
     #[yaserde(rename = "Password", prefix = "wsse")]
     pub(crate) password: Option<Password>,
-    /// `wsse:Nonce`, in base64.
+    /// `wsse:Nonce`.
     #[yaserde(rename = "Nonce", prefix = "wsse")]
-    pub(crate) nonce: Option<String>,
+    pub(crate) nonce: Option<Nonce>,
     /// `wsu:Created`.
     #[yaserde(rename = "Created", prefix = "wsu")]
     pub(crate) created: Option<String>,
+}
+
+/// `wsse:Nonce`.
+#[derive(Debug, Default, Clone, PartialEq, Eq, YaDeserialize)]
+#[yaserde(rename = "Nonce", prefix = "wsse", namespaces = {
+    "wsse" = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+})]
+pub(crate) struct Nonce {
+    /// How it is written; none: in base64.
+    #[yaserde(attribute = true, rename = "EncodingType")]
+    pub(crate) encoding: Option<String>,
+    /// The nonce.
+    #[yaserde(text = true)]
+    pub(crate) value: String,
 }
 
 /// `wsse:Password`.
@@ -151,7 +165,11 @@ mod tests {
         let password = token.password.as_ref().unwrap();
         assert_eq!(password.kind.as_deref(), Some("urn:#PasswordDigest"));
         assert_eq!(password.value, "abc=");
-        assert_eq!(token.nonce.as_deref(), Some("bm8="));
+        let nonce = token.nonce.as_ref().unwrap();
+        assert_eq!(
+            (nonce.value.as_str(), nonce.encoding.as_deref()),
+            ("bm8=", Some("x"))
+        );
         assert_eq!(token.created.as_deref(), Some("2026-01-01T00:00:01Z"));
         assert!(!format!("{header:?}", header = security).contains("abc="));
     }

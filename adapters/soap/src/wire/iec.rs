@@ -71,7 +71,7 @@ pub(crate) struct Reply {
 #[derive(Debug, Default, Clone, PartialEq, Eq, YaDeserialize, YaSerialize)]
 #[yaserde(rename = "Error", prefix = "m", namespaces = { "m" = "http://iec.ch/TC57/2011/schema/message" })]
 pub(crate) struct ErrorPart {
-    /// Its code.
+    /// Its code ([`super::codes`]).
     #[yaserde(rename = "code", prefix = "m")]
     pub(crate) code: Option<String>,
     /// `INFORM`, `WARNING`, `FATAL` or `CATASTROPHIC`.

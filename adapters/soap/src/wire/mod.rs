@@ -3,6 +3,7 @@
 //! They are read from what [`crate::xml::normalised`] writes, so one set of namespaces will do for
 //! every partner's. Streams never come here.
 
+pub(crate) mod codes;
 mod fault;
 mod header;
 mod iec;

@@ -84,9 +84,17 @@ async fn spyne_takes_both_versions() {
     let Some(mut services) = Services::find().await else {
         return;
     };
-    for (path, version) in [("/soap11", "1.1"), ("/soap12", "1.2")] {
+    for (path, version, attachments) in [
+        ("/soap11", "1.1", "inline"),
+        ("/soap12", "1.2", "inline"),
+        ("/soap11", "1.1", "mtom"),
+        ("/soap12", "1.2", "mtom"),
+    ] {
         let url = services.spyne.clone();
-        let config = format!("version = '{version}'\n{}", server(&url, path));
+        let config = format!(
+            "version = '{version}'\nattachments = '{attachments}'\n{}",
+            server(&url, path)
+        );
         let mut service = Service {
             services,
             url,

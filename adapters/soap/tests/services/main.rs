@@ -4,5 +4,6 @@
 
 mod conformance;
 mod iec;
+mod mtom;
 mod refusals;
 mod rig;

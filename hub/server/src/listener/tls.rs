@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hub_core::SecretError;
+use hub_web::ClientCertificate;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::server::TlsStream;
 
 use crate::config::TlsListen;
 
@@ -64,6 +66,13 @@ pub(crate) fn acceptor(tls: &TlsListen, base: &Path) -> Result<TlsAcceptor, TlsE
         .map_err(|problem| unusable("`certificate`", &problem))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// What the client of a connection showed, and the verifier has found good.
+pub(super) fn client_certificate<S>(stream: &TlsStream<S>) -> Option<ClientCertificate> {
+    let (_, connection) = stream.get_ref();
+    let chain = connection.peer_certificates()?;
+    chain.first().map(|own| ClientCertificate::new(own))
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, TlsError> {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::body::Bounds;
+use super::certificate::CertificateRule;
 use super::credentials::{BasicCredential, Credentials};
 use super::door::Door;
 use super::doors::Doors;
@@ -34,6 +35,11 @@ pub struct DoorConfig {
     /// are written to logs more often than headers are.
     #[serde(default)]
     pub query_tokens: Vec<Secret>,
+    /// Certificates of partners, one of which must be shown to the listener (`tls` with
+    /// `client_authorities` in `[hub]`), beside the credentials if there are any. Several, so that a
+    /// certificate can be replaced without a gap.
+    #[serde(default)]
+    pub client_certificates: Vec<CertificateRule>,
     /// Take messages from anybody. Only for tests, or behind a proxy that checks who it is.
     #[serde(default)]
     pub insecure_allow_anonymous: bool,
@@ -120,19 +126,28 @@ impl DoorConfig {
         problems: &mut Vec<ConfigProblem>,
     ) {
         let own = [&self.bearer, &self.query_tokens];
-        let has_credentials =
-            has_others || !self.basic.is_empty() || own.iter().any(|secrets| !secrets.is_empty());
+        let has_credentials = has_others
+            || !self.client_certificates.is_empty()
+            || !self.basic.is_empty()
+            || own.iter().any(|secrets| !secrets.is_empty());
         match (has_credentials, self.insecure_allow_anonymous) {
             (false, false) => problems.push(ConfigProblem::error(
                 &key("bearer"),
                 "nobody could post: give `bearer` or `basic` credentials by reference, \
-                 `bearer = [\"env:NAME\"]`",
+                 `bearer = [\"env:NAME\"]`, or `client_certificates`",
             )),
             (_, true) => problems.push(ConfigProblem::warning(
                 &key("insecure_allow_anonymous"),
                 "anybody who reaches the listener can post messages",
             )),
             (true, false) => {}
+        }
+        for wrong in self
+            .client_certificates
+            .iter()
+            .filter_map(|rule| rule.read().err())
+        {
+            problems.push(ConfigProblem::error(&key("client_certificates"), wrong));
         }
         if self.basic.iter().any(|b| !b.is_expressible()) {
             let reason = BasicCredential::NOT_EXPRESSIBLE;
@@ -209,6 +224,10 @@ mod tests {
         assert_eq!(problems("", false)[0].key, "door.bearer");
         assert_eq!(problems("", true), []);
         assert_eq!(problems("query_tokens = ['env:T']", false), []);
+        assert_eq!(
+            problems("client_certificates = [{ subject = 'CN=hes' }]", false),
+            []
+        );
         let anybody = problems("insecure_allow_anonymous = true", false);
         assert!(anybody.len() == 1 && anybody[0].warning);
     }
@@ -217,11 +236,12 @@ mod tests {
     fn wrong_values_are_errors() {
         let found = problems(
             "bearer = ['env:T']\nbasic = [{ user = 'a:b', password = 'env:P' }]\n\
-             max_body_bytes = 0\nidle_timeout_seconds = 0\nmax_in_flight = 0",
+             client_certificates = [{ fingerprint = 'ab' }]\nmax_body_bytes = 0\nidle_timeout_seconds = 0\nmax_in_flight = 0",
             false,
         );
         let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
         let expected = [
+            "door.client_certificates",
             "door.basic.user",
             "door.max_body_bytes",
             "door.idle_timeout_seconds",

@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use subtle::{Choice, ConstantTimeEq};
 
+use super::certificate::{self, ClientCertificate, KnownCertificate};
 use super::config::DoorConfig;
+use crate::problem::Problem;
 
 /// A user and where the password is.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -41,6 +43,7 @@ pub(super) struct Credentials {
     basic: Vec<Vec<u8>>,
     /// Values of `?token=`.
     query: Vec<Vec<u8>>,
+    certificates: Vec<KnownCertificate>,
 }
 
 impl Credentials {
@@ -60,7 +63,9 @@ impl Credentials {
             let pair = format!("{}:{password}", credential.user);
             Ok(BASE64_STANDARD.encode(pair).into_bytes())
         });
+        let certificates = config.client_certificates.iter().map(|rule| rule.read());
         Ok(Self {
+            certificates: certificates.collect::<Result<_, String>>()?,
             anonymous: config.insecure_allow_anonymous,
             bearer: config
                 .bearer
@@ -74,6 +79,23 @@ impl Credentials {
                 .map(bytes)
                 .collect::<Result<_, String>>()?,
         })
+    }
+
+    /// Whether the connection is one that requests may come by.
+    ///
+    /// # Errors
+    /// The certificate is missing or not one of the source's.
+    pub(super) fn check_certificate(
+        &self,
+        shown: Option<&ClientCertificate>,
+    ) -> Result<(), Problem> {
+        certificate::check(shown, &self.certificates)
+    }
+
+    /// Whether the certificate says all there is to say about who sends.
+    pub(super) fn is_certificate_enough(&self) -> bool {
+        let lists = [&self.bearer, &self.basic, &self.query];
+        !self.certificates.is_empty() && lists.iter().all(|list| list.is_empty())
     }
 
     /// Whether the request may post. Takes as long for a wrong token as for the right one.
@@ -149,6 +171,7 @@ mod tests {
             bearer: vec![b"old".to_vec(), b"new".to_vec()],
             basic: vec![BASE64_STANDARD.encode("hes:pass:word").into_bytes()],
             query: vec![b"in the url".to_vec()],
+            certificates: Vec::new(),
         }
     }
 

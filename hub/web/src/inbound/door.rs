@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use hub_core::{Arrival, Clock, TokenBucket};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::body::Bounds;
+use super::certificate::ClientCertificate;
 use super::credentials::Credentials;
 use super::family::Family;
 use super::handler::Handler;
@@ -29,9 +31,17 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Whether who asks has the source's credentials.
-    pub(super) fn check_credentials(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
-        if self.credentials.allow(headers, uri) {
+    /// Whether who asks has the source's certificate and credentials.
+    pub(super) fn check_credentials(
+        &self,
+        headers: &HeaderMap,
+        uri: &Uri,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<(), Problem> {
+        self.credentials.check_certificate(certificate)?;
+        // Where the handler wants to know more, no `Authorization` header lets anybody past it.
+        let is_known = self.credentials.is_certificate_enough() && !self.handler.knows_senders();
+        if is_known || self.credentials.allow(headers, uri) {
             return Ok(());
         }
         let challenge = HeaderValue::from_static(self.credentials.challenge());
@@ -45,11 +55,13 @@ impl Door {
     }
 
     /// Whether a message may come in, now.
-    pub(super) fn admit(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Problem> {
+    pub(super) fn admit(&self, head: &Parts) -> Result<(), Problem> {
+        let certificate = head.extensions.get::<ClientCertificate>();
         let is_left_to_handler =
-            self.handler.knows_senders() && !headers.contains_key(header::AUTHORIZATION);
-        if !is_left_to_handler {
-            self.check_credentials(headers, uri)?;
+            self.handler.knows_senders() && !head.headers.contains_key(header::AUTHORIZATION);
+        match is_left_to_handler {
+            true => self.credentials.check_certificate(certificate)?,
+            false => self.check_credentials(&head.headers, &head.uri, certificate)?,
         }
         let Some(rate) = &self.rate else {
             return Ok(());

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 
+use super::certificate::ClientCertificate;
 use super::door::Door;
 use super::receive::{not_connected, unknown_source};
 use crate::problem::Problem;
@@ -68,7 +69,8 @@ impl Doors {
         }
     }
 
-    /// Whether a request may ask about the messages of a source: its own credentials, or the same
+    /// Whether a request may ask about the messages of a source: its own certificate and
+    /// credentials, or the same
     /// problem document that a message would be answered with.
     ///
     /// # Errors
@@ -77,9 +79,15 @@ impl Doors {
         clippy::result_large_err,
         reason = "the refusal is the answer, and rare"
     )]
-    pub fn authorize(&self, source: &str, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
+    pub fn authorize(
+        &self,
+        source: &str,
+        headers: &HeaderMap,
+        uri: &Uri,
+        certificate: Option<&ClientCertificate>,
+    ) -> Result<(), Response> {
         let admitted = match self.door(source) {
-            Some(door) => door.check_credentials(headers, uri),
+            Some(door) => door.check_credentials(headers, uri, certificate),
             None => Err(self.absent(source)),
         };
         admitted.map_err(|problem| problem.response(uri.path()))

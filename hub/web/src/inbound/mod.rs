@@ -1,6 +1,7 @@
 //! Requests of partners to the hub's one listener.
 
 mod body;
+mod certificate;
 mod config;
 mod credentials;
 mod door;
@@ -13,6 +14,7 @@ mod receive;
 mod room;
 
 pub use body::PostedBody;
+pub use certificate::{CertificateRule, ClientCertificate};
 pub use config::DoorConfig;
 pub use credentials::BasicCredential;
 pub use doors::Doors;

@@ -99,7 +99,7 @@ fn stopping() -> Problem {
 
 impl Door {
     async fn receive(&self, head: &Parts, body: axum::body::Body) -> Result<Response, Problem> {
-        self.admit(&head.headers, &head.uri)?;
+        self.admit(head)?;
         let gzip = is_gzip(&head.headers)?;
         if content_length(&head.headers).is_some_and(|length| length > self.bounds.limit) {
             let limit = self.bounds.limit;
