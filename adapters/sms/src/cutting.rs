@@ -34,15 +34,21 @@ impl Cutting {
     /// Why it cannot be sent.
     pub(crate) fn cut<'a>(&self, text: &'a str) -> Result<(Cow<'a, str>, Segments), String> {
         let missing = || text.chars().find(|c| gsm7::septets(*c).is_none());
-        let text = match (self.not_in_gsm7, missing()) {
-            (NotInGsm7::Transliterate, Some(_)) => Cow::Owned(transliterate(text)),
-            (NotInGsm7::Reject, Some(character)) => {
-                return Err(format!(
-                    "`text` holds `{character}`, which GSM 03.38 has not, and `not_in_gsm7` is \
-                     \"reject\""
-                ));
-            }
-            _ => Cow::Borrowed(text),
+        let text = match self.not_in_gsm7 {
+            NotInGsm7::Ucs2 => Cow::Borrowed(text),
+            NotInGsm7::Transliterate => match missing() {
+                Some(_) => Cow::Owned(transliterate(text)),
+                None => Cow::Borrowed(text),
+            },
+            NotInGsm7::Reject => match missing() {
+                Some(character) => {
+                    return Err(format!(
+                        "`text` holds `{character}`, which GSM 03.38 has not, and `not_in_gsm7` \
+                         is \"reject\""
+                    ));
+                }
+                None => Cow::Borrowed(text),
+            },
         };
         match segments(&text, self.max_segments) {
             Ok(cut) => Ok((text, cut)),

@@ -55,6 +55,9 @@ impl Sms {
             );
             return Err(NoSms::Invalid(reason));
         }
+        if let Some(body) = content.as_bytes() {
+            return Self::parse(&body).map_err(NoSms::Invalid);
+        }
         let mut body = Vec::new();
         let read = content.reader().read_to_end(&mut body).await;
         read.map_err(|error| NoSms::Unreadable(format!("its body: {error}")))?;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::address::display;
 use crate::endpoint::Endpoint;
-use crate::memory::opt_out::{self, OptOutError};
+use crate::memory::opt_out::OptOutError;
 use crate::memory::{Allowance, Limit, Memory, NotAllowed};
 use crate::metrics;
 use crate::outgoing::Sms;
@@ -116,7 +116,7 @@ impl Rules {
         if is_free {
             return Ok(());
         }
-        let found = opt_out::find(self.memory.state.as_ref(), &display(&sms.to)).await;
+        let found = self.memory.opt_outs.find(&display(&sms.to)).await;
         let found = match found {
             Ok(found) => found,
             // What is no number cannot be on the list.

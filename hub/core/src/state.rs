@@ -35,6 +35,22 @@ pub trait StateStore: Send + Sync {
     /// The store refused.
     async fn get(&self, space: &str, key: &str) -> Result<Option<String>, StateError>;
 
+    /// The values of several keys, in the keys' order.
+    ///
+    /// # Errors
+    /// The store refused.
+    async fn get_several(
+        &self,
+        space: &str,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, StateError> {
+        let mut values = Vec::with_capacity(keys.len());
+        for key in keys {
+            values.push(self.get(space, key).await?);
+        }
+        Ok(values)
+    }
+
     /// Sets entries of a space, or removes them (`None`), all or nothing. On disk when it returns.
     ///
     /// # Errors

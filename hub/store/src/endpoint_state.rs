@@ -27,12 +27,21 @@ impl EndpointState {
 #[async_trait]
 impl StateStore for EndpointState {
     async fn get(&self, space: &str, key: &str) -> Result<Option<String>, StateError> {
-        let place = (self.enterprise.clone(), space.to_owned(), key.to_owned());
-        let sql =
-            "SELECT value FROM endpoint_state WHERE enterprise = ?1 AND space = ?2 AND name = ?3";
+        let (enterprise, space, key) = (self.enterprise.clone(), space.to_owned(), key.to_owned());
+        let found = self.db.read(move |tx| get(tx, &enterprise, &space, &key));
+        found.await.map_err(trouble)
+    }
+
+    /// In one look at the database, which costs more than what is looked up.
+    async fn get_several(
+        &self,
+        space: &str,
+        keys: &[String],
+    ) -> Result<Vec<Option<String>>, StateError> {
+        let (enterprise, space, keys) = (self.enterprise.clone(), space.to_owned(), keys.to_vec());
         let found = self.db.read(move |tx| {
-            let params = [(&place.0).into(), (&place.1).into(), (&place.2).into()];
-            first(tx, sql, &params, |row| Ok(row.text(0)?.to_owned()))
+            let values = keys.iter().map(|key| get(tx, &enterprise, &space, key));
+            values.collect()
         });
         found.await.map_err(trouble)
     }
@@ -76,6 +85,17 @@ impl StateStore for EndpointState {
         });
         found.await.map_err(trouble)
     }
+}
+
+fn get(
+    tx: &mut dyn Tx,
+    enterprise: &str,
+    space: &str,
+    key: &str,
+) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT value FROM endpoint_state WHERE enterprise = ?1 AND space = ?2 AND name = ?3";
+    let params = [enterprise.into(), space.into(), key.into()];
+    first(tx, sql, &params, |row| Ok(row.text(0)?.to_owned()))
 }
 
 fn put(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mail_parser::MessageParser;
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::hub_process::HubProcess;
 use meterhub_tests::services::service;
@@ -17,6 +18,8 @@ const MAIL: Duration = Duration::from_secs(60);
 const NOT_BY_SMPP: &str = "+37255500010";
 /// Refused by the message centre, and by Kannel at once.
 const BY_NOBODY: &str = "+9999955500010";
+/// What it says.
+const CHANGED: &str = "Teie arvesti vahetatakse homme õhtul, kell 18 \"kuni\" 20.";
 
 fn configuration(desk: &str) -> Option<String> {
     let account = account()?;
@@ -68,7 +71,8 @@ enterprise = "north"
 [sink.letters.mail]
 from = "Nord <hub@nord.example>"
 to = ["{desk}@nord.example"]
-subject = "A text that no telephone took"
+subject = "A text that {{to}} did not take"
+body = "sms"
 server.address = "{address}"
 server.ca_certificates = "{authority}"
 server.login = {{ user = "hub", password = "file:smpp-password" }}
@@ -101,16 +105,16 @@ async fn a_text_goes_from_message_centre_to_gateway_to_mail() {
     let shown = shown_as(&config, "by-gateway", "reported on", failed).await;
     assert_eq!(endpoint_states(&shown)["gateway"], "delivered", "{shown:#}");
 
-    write_text(
-        &config,
-        "by-mail",
-        BY_NOBODY,
-        "Teie arvesti vahetatakse homme",
-    );
-    let mailed = |shown: &Value| endpoint_states(shown)["letters"] == "delivered";
+    write_text(&config, "by-mail", BY_NOBODY, CHANGED);
+    let mailed =
+        |shown: &Value| endpoint_states(shown).get("letters") == Some(&Value::from("delivered"));
     shown_as(&config, "by-mail", "mailed", mailed).await;
     let mail = until("the mail", MAIL, || async { mail_of(&maildirs, &desk) }).await;
-    assert!(mail.contains("A text that no telephone took"), "{mail}");
+    let mail = MessageParser::default().parse(&mail).expect("is a mail");
+    let subject = format!("A text that {BY_NOBODY} did not take");
+    assert_eq!(mail.subject(), Some(subject.as_str()));
+    assert_eq!(mail.body_text(0).expect("is read").trim_end(), CHANGED);
+    assert_eq!(mail.attachment_count(), 0);
     hub.stop().await;
     assert!(
         centre.messages().await.is_empty(),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Secret, Sink, SinkConfig, SinkError};
 use hub_names::MessageTemplate;
-use hub_web::{Auth, ClientOptions, NoAnswer, WebServer};
+use hub_web::{Auth, BasicCredential, ClientOptions, NoAnswer, WebServer};
 use regex::Regex;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
@@ -124,6 +124,9 @@ pub struct SmsHttpSinkConfig {
     /// Proxy to go through. Proxies named in the environment are not used.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// Who we are to the proxy, if it asks.
+    #[serde(default)]
+    pub proxy_auth: Option<BasicCredential>,
 }
 
 /// How a gateway is asked.
@@ -246,6 +249,7 @@ impl SmsHttpSinkConfig {
             ca_certificates: self.ca_certificates.clone(),
             client_certificate: self.client_certificate.clone(),
             proxy: self.proxy.clone(),
+            proxy_auth: self.proxy_auth.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hub_core::{StateEntry, StateError, StateStore};
+use tokio::sync::watch;
 
 /// Entries on their way to the disk.
 pub(crate) struct Journal {
@@ -12,7 +13,9 @@ pub(crate) struct Journal {
     space: &'static str,
     pending: Mutex<Pending>,
     /// The last ticket that is on disk.
-    written: tokio::sync::Mutex<u64>,
+    written: watch::Sender<u64>,
+    /// Whose turn it is to write.
+    turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -32,7 +35,8 @@ impl Journal {
             state,
             space,
             pending: Mutex::default(),
-            written: tokio::sync::Mutex::default(),
+            written: watch::Sender::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -53,17 +57,20 @@ impl Journal {
     /// # Errors
     /// The store refused; they stay noted.
     pub(crate) async fn written(&self, ticket: Ticket) -> Result<(), StateError> {
-        let mut written = self.written.lock().await;
-        if *written >= ticket.0 {
-            return Ok(());
-        }
+        let mut written = self.written.subscribe();
+        // All whom one write serves hear of it at once; one of the others has the next turn.
+        let _turn = tokio::select! {
+            biased;
+            _ = written.wait_for(|last| *last >= ticket.0) => return Ok(()),
+            turn = self.turn.lock() => turn,
+        };
         let (last, entries) = self.snapshot();
         self.state.put(self.space, entries).await?;
-        *written = last;
         // What changed meanwhile is written by the next.
         self.pending()
             .entries
             .retain(|_, (ticket, _)| *ticket > last);
+        self.written.send_replace(last);
         Ok(())
     }
 
@@ -96,7 +103,7 @@ impl Journal {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
@@ -105,18 +112,37 @@ mod tests {
 
     use super::*;
 
-    /// Counts writes, and refuses the first ones.
+    /// Counts looks and writes, each of which takes a while, and refuses the first writes.
     #[derive(Default)]
-    struct Counting {
+    pub(in super::super) struct Counting {
         kept: MemoryState,
+        looks: AtomicUsize,
         puts: AtomicUsize,
         refusals: AtomicUsize,
+    }
+
+    impl Counting {
+        pub(in super::super) fn looks(&self) -> usize {
+            self.looks.load(Ordering::SeqCst)
+        }
     }
 
     #[async_trait]
     impl StateStore for Counting {
         async fn get(&self, space: &str, key: &str) -> Result<Option<String>, StateError> {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
             self.kept.get(space, key).await
+        }
+
+        async fn get_several(
+            &self,
+            space: &str,
+            keys: &[String],
+        ) -> Result<Vec<Option<String>>, StateError> {
+            self.looks.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            self.kept.get_several(space, keys).await
         }
 
         async fn put(&self, space: &str, entries: Vec<StateEntry>) -> Result<(), StateError> {

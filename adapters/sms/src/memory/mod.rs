@@ -11,15 +11,17 @@
 pub mod count;
 mod half_sent;
 mod journal;
+mod lookups;
 pub mod opt_out;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hub_core::{AdapterContext, StateStore};
+use hub_core::AdapterContext;
 
 pub(crate) use count::{Allowance, Ledger, Limit, NotAllowed};
 pub(crate) use half_sent::{AcceptedPart, HalfSent};
+pub(crate) use opt_out::OptOuts;
 
 /// The memories of all enterprises: one per hub, shared by sinks, sources and their successors.
 #[derive(Default)]
@@ -29,7 +31,7 @@ pub(crate) struct Memories(Mutex<HashMap<String, Arc<Memory>>>);
 pub(crate) struct Memory {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) half_sent: HalfSent,
-    pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) opt_outs: OptOuts,
 }
 
 impl Memory {
@@ -42,7 +44,7 @@ impl Memory {
             Arc::new(Self {
                 ledger: Arc::new(Ledger::new(state.clone())),
                 half_sent: HalfSent::new(state.clone()),
-                state: state.clone(),
+                opt_outs: OptOuts::new(state.clone()),
             })
         });
         memory.clone()

@@ -1,9 +1,13 @@
 //! Who wants no texts: by an answer such as `STOP`, or by an operator. One list per enterprise, which
 //! all its SMS sources write and all its SMS sinks heed.
 
+use std::sync::Arc;
+
 use hub_core::{StateError, StateStore};
 use hub_model::Instant;
 use serde::{Deserialize, Serialize};
+
+use super::lookups::Lookups;
 
 const SPACE: &str = "sms.opt-out";
 
@@ -75,16 +79,6 @@ pub async fn remove(state: &dyn StateStore, number: &str) -> Result<bool, OptOut
     Ok(true)
 }
 
-/// Whether a number is on the list.
-///
-/// # Errors
-/// It is no number, or the store refused.
-pub async fn find(state: &dyn StateStore, number: &str) -> Result<Option<OptedOut>, OptOutError> {
-    let key = key(number)?;
-    let kept = state.get(SPACE, &key).await?;
-    Ok(kept.map(|kept| opted_out(key, &kept)))
-}
-
 /// A page of the list, by number, after this one.
 ///
 /// # Errors
@@ -96,6 +90,25 @@ pub async fn list(
     let page = state.list(SPACE, "", after).await?;
     let page = page.into_iter();
     Ok(page.map(|(key, kept)| opted_out(key, &kept)).collect())
+}
+
+/// The list, as sinks ask it: for each text, and many at a time.
+pub(crate) struct OptOuts(Lookups);
+
+impl OptOuts {
+    pub(crate) fn new(state: Arc<dyn StateStore>) -> Self {
+        Self(Lookups::new(state, SPACE))
+    }
+
+    /// Whether a number is on the list.
+    ///
+    /// # Errors
+    /// It is no number, or the store refused.
+    pub(crate) async fn find(&self, number: &str) -> Result<Option<OptedOut>, OptOutError> {
+        let key = key(number)?;
+        let kept = self.0.get(&key).await?;
+        Ok(kept.map(|kept| opted_out(key, &kept)))
+    }
 }
 
 /// What cannot be read counts as well: whoever is on the list gets no texts.
@@ -139,13 +152,14 @@ mod tests {
                 .await
                 .unwrap()
         );
-        let found = find(&state, "+37255500001").await.unwrap().unwrap();
+        let opt_outs = OptOuts::new(Arc::new(state.clone()));
+        let found = opt_outs.find("+37255500001").await.unwrap().unwrap();
         assert_eq!(found.by, "`STOP` to 12345");
         assert_eq!(found.since, "2026-03-29T00:15:00Z");
         assert_eq!(list(&state, None).await.unwrap(), [found]);
         assert!(remove(&state, "+37255500001").await.unwrap());
         assert!(!remove(&state, "+37255500001").await.unwrap());
-        assert_eq!(find(&state, "37255500001").await.unwrap(), None);
+        assert_eq!(opt_outs.find("37255500001").await.unwrap(), None);
     }
 
     #[tokio::test]

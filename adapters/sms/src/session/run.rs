@@ -16,6 +16,10 @@ use super::{Inbound, NoAnswer, Wire};
 use crate::link::Stream;
 use crate::pdu::{Body, LONGEST_PDU, Malformed, Pdu, status};
 
+/// Units that are written at once if so many wait: a call of the system, and a packet, each would
+/// cost more than the units.
+const WRITTEN_TOGETHER: usize = 64;
+
 /// How long an `unbind` may take, ours or theirs.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -46,9 +50,12 @@ async fn write_all(
     mut units: mpsc::Receiver<Vec<u8>>,
     patience: Duration,
 ) -> String {
-    while let Some(unit) = units.recv().await {
+    let mut waiting = Vec::new();
+    while units.recv_many(&mut waiting, WRITTEN_TOGETHER).await > 0 {
+        let octets = waiting.concat();
+        waiting.clear();
         let written = async {
-            write.write_all(&unit).await?;
+            write.write_all(&octets).await?;
             write.flush().await
         };
         match timeout(patience, written).await {

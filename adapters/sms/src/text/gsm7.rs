@@ -32,11 +32,27 @@ const EXTENSION: [(u8, char); 10] = [
     (0x65, '€'),
 ];
 
+/// The septet of each ASCII character that is in the default table: most texts are made of these,
+/// and all of their characters are looked at.
+const OF_ASCII: [Option<u8>; 128] = {
+    let mut septets = [None; 128];
+    let mut code = 0;
+    while code < BASIC.len() {
+        let character = BASIC[code] as usize;
+        if character < septets.len() && code != ESCAPE as usize {
+            septets[character] = Some(code as u8);
+        }
+        code += 1;
+    }
+    septets
+};
+
 /// A character in septets: one, or the escape and one. `None` if the alphabet has it not.
 #[must_use]
 pub fn septets(character: char) -> Option<(Option<u8>, u8)> {
-    if character.is_ascii_alphanumeric() {
-        return u8::try_from(character).ok().map(|septet| (None, septet));
+    let ascii = OF_ASCII.get(character as usize).copied().flatten();
+    if let Some(septet) = ascii {
+        return Some((None, septet));
     }
     let is_escape = |code: &usize| *code == usize::from(ESCAPE);
     let basic = (0..BASIC.len()).find(|code| BASIC[*code] == character && !is_escape(code));

@@ -96,7 +96,7 @@ pub fn segments(text: &str, allowed: u8) -> Result<Segments, TooManySegments> {
 }
 
 fn cut(text: &str, alphabet: Alphabet, room: usize) -> Vec<Vec<u16>> {
-    let mut parts = vec![Vec::new()];
+    let mut parts = vec![Vec::with_capacity(room.min(text.len()))];
     let mut character_units = Vec::with_capacity(2);
     for character in text.chars() {
         character_units.clear();
