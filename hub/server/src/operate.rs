@@ -1,5 +1,6 @@
 //! What operators see of messages, deliveries and readings: as JSON for programs.
 
+use hub_core::Reported;
 use hub_store::messages::{
     DeliveryView, FindingView, MessageView, ReportView, ThreadView, TraceView,
 };
@@ -58,6 +59,7 @@ pub fn delivery_json(delivery: &DeliveryView) -> Value {
         "created": delivery.created.to_string(),
         "finished": delivery.finished.map(|at| at.to_string()),
         "note": delivery.note,
+        "reported": delivery.reported.map(Reported::as_str),
     })
 }
 

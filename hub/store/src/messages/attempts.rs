@@ -92,7 +92,7 @@ fn end(tx: &mut dyn Tx, tracer: Tracer<'_>, attempt: &EndedAttempt) -> Result<()
     let (id, now) = (attempt.delivery.0, tracer.now.micros());
     let (step, note) = match &attempt.outcome {
         DeliveryOutcome::Delivered { note, references } => {
-            reports::refer(tx, attempt.delivery, references)?;
+            reports::refer(tx, attempt.delivery, references, tracer.now)?;
             let sql = concat!(
                 "UPDATE delivery SET state = ",
                 delivered!(),

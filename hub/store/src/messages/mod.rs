@@ -38,8 +38,8 @@ pub use outbox::{DeliveryBody, DeliveryOutcome, DeliveryState, PendingDelivery};
 pub use queries::{
     DeliveryView, FindingView, MessageFilter, MessageView, OpenWork, Totals, TraceView, WaitingWork,
 };
-pub use reports::{ReportView, Said, reported};
-pub use thread::ThreadView;
+pub use reports::{ReportView, Said};
+pub use thread::{Thread, ThreadView};
 pub use trace::Step;
 
 use crate::StoreError;

@@ -1,11 +1,12 @@
 //! What operators ask: where is my message?
 
-use hub_core::MessageId;
+use hub_core::{MessageId, Reported};
 use hub_model::{Instant, Severity};
+use rustc_hash::FxHashMap;
 
 use super::outbox::DeliveryState;
 use super::trace::Step;
-use super::{MessageState, Store};
+use super::{MessageState, Store, reports};
 use crate::StoreError;
 use crate::db::{Row, Tx, all, first};
 
@@ -124,6 +125,9 @@ pub struct DeliveryView {
     pub due: Instant,
     /// What the endpoint said last.
     pub note: Option<String>,
+    /// What became of it since the endpoint took it, as its partner reported: failed if any part of it
+    /// did, arrived if all did. Only [`Store::deliveries_of`] looks.
+    pub reported: Option<Reported>,
 }
 
 /// What is open: places and counts.
@@ -257,7 +261,7 @@ impl Store {
             .await
     }
 
-    /// Deliveries that a message caused.
+    /// Deliveries that a message caused, with what their partners reported of them since.
     ///
     /// # Errors
     /// The database refused.
@@ -270,7 +274,14 @@ impl Store {
         self.db
             .read(move |tx| {
                 let sql = delivery_columns!("WHERE message_id = ?1 ORDER BY id LIMIT ?2");
-                all(tx, sql, &[message.0.into(), limit.into()], read_delivery)
+                let params = [message.0.into(), limit.into()];
+                let mut deliveries = all(tx, sql, &params, read_delivery)?;
+                let reported: FxHashMap<_, _> =
+                    reports::reported(tx, message, limit)?.into_iter().collect();
+                for delivery in &mut deliveries {
+                    delivery.reported = reported.get(&delivery.id).copied();
+                }
+                Ok(deliveries)
             })
             .await
     }
@@ -452,5 +463,6 @@ fn read_delivery(row: &dyn Row) -> Result<DeliveryView, StoreError> {
         finished: row.opt_int(9)?.map(Instant::from_micros),
         due: Instant::from_micros(row.int(10)?),
         note: owned(row.opt_text(11)?),
+        reported: None,
     })
 }

@@ -40,44 +40,61 @@ pub struct Said {
     pub by: MessageId,
 }
 
-/// What became of a delivery after its partner took it: failed if any part of it did, arrived if all
-/// did. `None` if nothing was said yet.
-#[must_use]
-pub fn reported(views: &[ReportView], delivery: MessageId) -> Option<Reported> {
-    let of_delivery = || views.iter().filter(|view| view.delivery == delivery);
-    let said = |view: &ReportView, outcome| {
-        let is_it = |said: &Said| said.outcome == outcome;
-        view.said.as_ref().is_some_and(is_it)
-    };
-    if of_delivery().all(|view| view.said.is_none()) {
-        return None;
-    }
-    if of_delivery().any(|view| said(view, Reported::Failed)) {
-        return Some(Reported::Failed);
-    }
-    let has_arrived = |reference: &str| {
-        let mut named = of_delivery().filter(|view| view.reference == reference);
-        named.any(|view| said(view, Reported::Arrived))
-    };
-    match of_delivery().all(|view| has_arrived(&view.reference)) {
-        true => Some(Reported::Arrived),
-        false => Some(Reported::UnderWay),
-    }
-}
-
-/// Notes a partner's own names for a delivery.
+/// Notes a partner's own names for a delivery that it took just `now`, which is when the delivery is
+/// finished.
 pub(super) fn refer(
     tx: &mut dyn Tx,
     delivery: MessageId,
     references: &[String],
+    now: Instant,
 ) -> Result<(), StoreError> {
     for reference in references {
-        let sql = "INSERT INTO delivery_reference (enterprise, reference, delivery_id) \
-                   SELECT enterprise, ?2, id FROM delivery WHERE id = ?1 \
-                   ON CONFLICT (enterprise, reference, delivery_id) DO NOTHING";
-        tx.execute(sql, &[delivery.0.into(), reference.into()])?;
+        let sql = "INSERT INTO delivery_reference (enterprise, reference, delivery_id, sent_at) \
+                   SELECT enterprise, ?2, id, ?3 FROM delivery WHERE id = ?1 \
+                   ON CONFLICT (enterprise, reference, delivery_id) DO UPDATE SET sent_at = ?3";
+        let params = [delivery.0.into(), reference.into(), now.micros().into()];
+        tx.execute(sql, &params)?;
     }
     Ok(())
+}
+
+/// What one delivery's references are told of, each with whether any word of it says "failed",
+/// "arrived", or anything. Only what the partner called it when it last took it counts, and only what
+/// was said since the delivery was made, or sent once more: partners use their names again.
+const REPORTED: &str = concat!(
+    "SELECT delivery_id, MAX(failed), MIN(arrived) FROM ( \
+     SELECT r.delivery_id AS delivery_id, r.reference AS reference, \
+     MAX(CASE p.outcome WHEN ",
+    failed!(),
+    " THEN 1 ELSE 0 END) AS failed, MAX(CASE p.outcome WHEN ",
+    arrived!(),
+    " THEN 1 ELSE 0 END) AS arrived, COUNT(p.outcome) AS words \
+     FROM delivery d JOIN delivery_reference r ON r.delivery_id = d.id AND r.sent_at = d.finished_at \
+     LEFT JOIN delivery_report p ON p.enterprise = r.enterprise AND p.reference = r.reference \
+     AND p.at >= d.created_at AND p.at >= COALESCE((SELECT MAX(t.at) FROM trace t \
+     WHERE t.delivery_id = d.id AND t.step = ",
+    replayed!(),
+    "), 0) WHERE d.id IN (SELECT id FROM delivery WHERE message_id = ?1 ORDER BY id LIMIT ?2) \
+     AND d.state = ",
+    delivered!(),
+    " GROUP BY r.delivery_id, r.reference) AS said GROUP BY delivery_id HAVING MAX(words) > 0"
+);
+
+/// What became of the first `limit` deliveries of a message after their partners took them: failed if
+/// any part of one did, arrived if all did. Those of which nothing was said yet are left out.
+pub(super) fn reported(
+    tx: &mut dyn Tx,
+    message: MessageId,
+    limit: i64,
+) -> Result<Vec<(MessageId, Reported)>, StoreError> {
+    all(tx, REPORTED, &[message.0.into(), limit.into()], |row| {
+        let outcome = match (row.int(1)?, row.int(2)?) {
+            (0, 0) => Reported::UnderWay,
+            (0, _) => Reported::Arrived,
+            _ => Reported::Failed,
+        };
+        Ok((MessageId(row.int(0)?), outcome))
+    })
 }
 
 /// Keeps what a message says of deliveries.
@@ -116,8 +133,8 @@ macro_rules! report_columns {
 }
 
 impl Store {
-    /// The partners' names for the deliveries of a message, with what was said of each, oldest
-    /// first.
+    /// The partners' names for the deliveries of a message, with what was said of each since the
+    /// delivery was made, oldest first. A name stands once for each thing that was said.
     ///
     /// # Errors
     /// The database refused.
@@ -129,7 +146,7 @@ impl Store {
         let sql = report_columns!(
             "FROM delivery d JOIN delivery_reference r ON r.delivery_id = d.id \
              LEFT JOIN delivery_report p ON p.enterprise = r.enterprise AND p.reference = r.reference \
-             WHERE d.message_id = ?1 ORDER BY d.id, p.at, r.reference LIMIT ?2"
+             AND p.at >= d.created_at WHERE d.message_id = ?1 ORDER BY d.id, p.at, r.reference LIMIT ?2"
         );
         self.reports(sql, message, limit).await
     }
@@ -147,7 +164,7 @@ impl Store {
             "FROM delivery_report p JOIN delivery_reference r \
              ON r.enterprise = p.enterprise AND r.reference = p.reference \
              JOIN delivery d ON d.id = r.delivery_id \
-             WHERE p.message_id = ?1 ORDER BY d.id, r.reference LIMIT ?2"
+             WHERE p.message_id = ?1 AND p.at >= d.created_at ORDER BY d.id, r.reference LIMIT ?2"
         );
         self.reports(sql, message, limit).await
     }
@@ -189,40 +206,4 @@ pub(super) fn outcome(code: i64) -> Result<Reported, StoreError> {
     position
         .and_then(|position| Reported::ALL.get(position).copied())
         .ok_or_else(|| StoreError::Damaged(format!("reported outcome {code}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view(reference: &str, outcome: Option<Reported>) -> ReportView {
-        ReportView {
-            delivery: MessageId(1),
-            message: MessageId(2),
-            endpoint: "sms".into(),
-            reference: reference.into(),
-            said: outcome.map(|outcome| Said {
-                at: Instant::EPOCH,
-                outcome,
-                note: String::new(),
-                by: MessageId(3),
-            }),
-        }
-    }
-
-    #[test]
-    fn a_delivery_arrived_when_all_its_parts_did() {
-        use Reported::{Arrived, Failed, UnderWay};
-        let delivery = MessageId(1);
-        let of = |views: &[ReportView]| reported(views, delivery);
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&[view("a", None), view("b", None)]), None);
-        let half = [view("a", Some(Arrived)), view("b", None)];
-        assert_eq!(of(&half), Some(UnderWay));
-        let later = [view("a", Some(UnderWay)), view("a", Some(Arrived))];
-        assert_eq!(of(&later), Some(Arrived));
-        let failed = [view("a", Some(Arrived)), view("b", Some(Failed))];
-        assert_eq!(of(&failed), Some(Failed));
-        assert_eq!(reported(&later, MessageId(9)), None);
-    }
 }

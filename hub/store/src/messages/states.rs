@@ -85,9 +85,32 @@ macro_rules! discarded {
     };
 }
 
+/// Of a row of a trace: [`Step::Replayed`](super::Step::Replayed).
+macro_rules! replayed {
+    () => {
+        "6"
+    };
+}
+
+/// Of a report: [`Reported::Arrived`](hub_core::Reported::Arrived).
+macro_rules! arrived {
+    () => {
+        "1"
+    };
+}
+
+/// Of a report: [`Reported::Failed`](hub_core::Reported::Failed).
+macro_rules! failed {
+    () => {
+        "2"
+    };
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{DeliveryState, MessageState};
+    use hub_core::Reported;
+
+    use super::super::{DeliveryState, MessageState, Step};
 
     /// The codes, in their order, that a comparison is true of.
     fn matching(comparison: &str) -> Vec<usize> {
@@ -135,6 +158,9 @@ mod tests {
             assert_eq!(number, (state as i64).to_string(), "{state:?}");
         }
         assert_eq!(received!(), Received.code().to_string());
+        assert_eq!(replayed!(), (Step::Replayed as i64).to_string());
+        assert_eq!(arrived!(), (Reported::Arrived as i64).to_string());
+        assert_eq!(failed!(), (Reported::Failed as i64).to_string());
     }
 
     #[test]
@@ -152,5 +178,8 @@ mod tests {
         ] {
             assert!(schema.contains(index), "{index}");
         }
+        let schema = include_str!("../schema/0007_reports.sql");
+        let index = concat!("ON trace (delivery_id, at) WHERE step = ", replayed!(), ";");
+        assert!(schema.contains(index), "{index}");
     }
 }

@@ -5,6 +5,7 @@ mod applying;
 mod deliveries;
 mod documents;
 mod reports;
+mod thread;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,10 @@ use crate::estate::{EnterpriseId, Scope, UnknownPolicy, enterprise};
 const NOW: Instant = Instant::from_seconds(1_790_000_000);
 
 async fn open(folder: &Path) -> Store {
-    let clock = Arc::new(ManualClock::at(NOW));
+    open_at(folder, Arc::new(ManualClock::at(NOW))).await
+}
+
+async fn open_at(folder: &Path, clock: Arc<ManualClock>) -> Store {
     let store = Store::open(
         folder,
         0,

@@ -4,7 +4,7 @@
 use hub_core::MessageId;
 use hub_store::StoreError;
 use hub_store::messages::{
-    DeliveryView, FindingView, MessageView, ReportView, Store, ThreadView, TraceView, reported,
+    DeliveryView, FindingView, MessageView, ReportView, Store, Thread, TraceView,
 };
 use serde_json::Value;
 
@@ -24,13 +24,39 @@ const MAX_SHOWN: usize = 200;
 struct Whole {
     message: MessageView,
     findings: Vec<FindingView>,
-    deliveries: Vec<DeliveryView>,
+    deliveries: Shown<DeliveryView>,
     /// What partners call its deliveries, and said of them.
-    reports: Vec<ReportView>,
+    reports: Shown<ReportView>,
     /// What it says of deliveries itself.
-    says: Vec<ReportView>,
-    thread: Vec<ThreadView>,
-    trace: Vec<TraceView>,
+    says: Shown<ReportView>,
+    thread: Thread,
+    trace: Shown<TraceView>,
+}
+
+/// The rows that are shown, and whether there are more.
+struct Shown<T> {
+    rows: Vec<T>,
+    more: bool,
+}
+
+impl<T> Shown<T> {
+    /// Of one row more than are shown, if there are so many.
+    fn of(mut rows: Vec<T>) -> Self {
+        let more = rows.len() > MAX_SHOWN;
+        rows.truncate(MAX_SHOWN);
+        Self { rows, more }
+    }
+
+    fn json(&self, of: impl Fn(&T) -> Value) -> Value {
+        self.rows.iter().map(of).collect()
+    }
+
+    /// Says that there are more.
+    fn end(&self) {
+        if self.more {
+            say(&format!("  … and more than these {MAX_SHOWN}"));
+        }
+    }
 }
 
 impl Whole {
@@ -41,22 +67,24 @@ impl Whole {
         Ok(Some(Self {
             message,
             findings: store.findings(id, MAX_SHOWN).await?,
-            deliveries: store.deliveries_of(id, MAX_SHOWN).await?,
-            reports: store.reports_of(id, MAX_SHOWN).await?,
-            says: store.reports_by(id, MAX_SHOWN).await?,
+            deliveries: Shown::of(store.deliveries_of(id, MAX_SHOWN + 1).await?),
+            reports: Shown::of(store.reports_of(id, MAX_SHOWN + 1).await?),
+            says: Shown::of(store.reports_by(id, MAX_SHOWN + 1).await?),
             thread: store.thread(id, MAX_SHOWN).await?,
-            trace: store.trace(id, MAX_SHOWN).await?,
+            trace: Shown::of(store.trace(id, MAX_SHOWN + 1).await?),
         }))
     }
 
     fn json(&self) -> Value {
         let mut all = message_json(&self.message);
         all["findings_list"] = self.findings.iter().map(finding_json).collect();
-        all["deliveries"] = self.deliveries.iter().map(delivery_json).collect();
-        all["reports"] = self.reports.iter().map(report_json).collect();
-        all["reports_on"] = self.says.iter().map(report_json).collect();
-        all["thread"] = self.thread.iter().map(thread_json).collect();
-        all["trace"] = self.trace.iter().map(trace_json).collect();
+        all["deliveries"] = self.deliveries.json(delivery_json);
+        all["reports"] = self.reports.json(report_json);
+        all["reports_on"] = self.says.json(report_json);
+        all["thread"] = self.thread.steps.iter().map(thread_json).collect();
+        all["thread_orders"] = self.thread.orders.into();
+        all["thread_orders_followed"] = self.thread.followed.into();
+        all["trace"] = self.trace.json(trace_json);
         all
     }
 
@@ -85,33 +113,14 @@ impl Whole {
     }
 
     fn say_deliveries(&self) {
-        if self.deliveries.is_empty() {
+        if self.deliveries.rows.is_empty() {
             return;
         }
         title("Deliveries");
-        let rows: Vec<_> = self
-            .deliveries
-            .iter()
-            .map(|d| self.delivery_row(d))
-            .collect();
+        let rows: Vec<_> = self.deliveries.rows.iter().map(delivery_row).collect();
         let head = ["DELIVERY", "SINK", "STATE", "ATTEMPTS", "SUBJECT", "NOTE"];
         say(&fitting_table(&head, &rows, line_width()));
-    }
-
-    fn delivery_row(&self, delivery: &DeliveryView) -> Vec<String> {
-        let state = delivery.state.as_str();
-        let state = match reported(&self.reports, delivery.id) {
-            Some(outcome) => format!("{state}, {}", outcome.as_str()),
-            None => state.to_owned(),
-        };
-        vec![
-            delivery.id.to_string(),
-            delivery.endpoint.clone(),
-            state,
-            delivery.attempts.to_string(),
-            delivery.subject.clone(),
-            delivery.note.clone().unwrap_or_default(),
-        ]
+        self.deliveries.end();
     }
 
     fn say_reports(&self) {
@@ -122,15 +131,16 @@ impl Whole {
             let text = format!("{delivery} {outcome}: {} (message {})", said.note, said.by);
             Some(hanging(&start, &text, line_width()))
         };
-        let lines: Vec<String> = self.reports.iter().filter_map(said).collect();
+        let lines: Vec<String> = self.reports.rows.iter().filter_map(said).collect();
         if !lines.is_empty() {
             title("Reported by partners");
             lines.iter().for_each(|line| say(line));
+            self.reports.end();
         }
-        if !self.says.is_empty() {
+        if !self.says.rows.is_empty() {
             title("Reports on");
         }
-        for report in &self.says {
+        for report in &self.says.rows {
             let (delivery, message, sink) = (report.delivery, report.message, &report.endpoint);
             let outcome = report
                 .said
@@ -140,16 +150,30 @@ impl Whole {
                 format!("delivery {delivery} of message {message} to sink `{sink}`: {outcome}");
             say(&hanging("  ", &text, line_width()));
         }
+        self.says.end();
     }
 
     /// Only where there is more to it than this message shows by itself.
     fn say_thread(&self) {
         let own = self.message.id;
-        if self.thread.iter().all(|view| view.message == own) {
+        let Thread {
+            steps,
+            more,
+            orders,
+            followed,
+        } = &self.thread;
+        let is_all = orders == followed;
+        if is_all && steps.iter().all(|view| view.message == own) {
             return;
         }
-        title("Thread");
-        for view in &self.thread {
+        match is_all {
+            true => title("Thread"),
+            false => title(&format!(
+                "Thread of {followed} of its {} work orders, the first by number",
+                thousands(*orders)
+            )),
+        }
+        for view in steps {
             let start = format!("  {}  ", milliseconds(view.at));
             let who = match view.message == own {
                 true => "this message".to_owned(),
@@ -158,11 +182,14 @@ impl Whole {
             let text = format!("{} {} ({who})", view.subject, view.what);
             say(&hanging(&start, &text, line_width()));
         }
+        if *more {
+            say(&format!("  … and more than these {MAX_SHOWN}"));
+        }
     }
 
     fn say_trace(&self) {
         title("Trace");
-        for row in &self.trace {
+        for row in &self.trace.rows {
             let delivery = row.delivery.map(|id| format!(" {id}")).unwrap_or_default();
             let note = row.note.as_deref();
             let note = note.map(|note| format!(": {note}")).unwrap_or_default();
@@ -170,7 +197,24 @@ impl Whole {
             let text = format!("{}{delivery}{note}", row.step.as_str());
             say(&hanging(&start, &text, line_width()));
         }
+        self.trace.end();
     }
+}
+
+fn delivery_row(delivery: &DeliveryView) -> Vec<String> {
+    let state = delivery.state.as_str();
+    let state = match delivery.reported {
+        Some(outcome) => format!("{state}, {}", outcome.as_str()),
+        None => state.to_owned(),
+    };
+    vec![
+        delivery.id.to_string(),
+        delivery.endpoint.clone(),
+        state,
+        delivery.attempts.to_string(),
+        delivery.subject.clone(),
+        delivery.note.clone().unwrap_or_default(),
+    ]
 }
 
 fn title(text: &str) {
