@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Secret, Sink, SinkConfig, SinkError};
-use hub_web::{Auth, ClientOptions, NoAnswer, Probe, UrlTemplate, WebClient, WebServer};
+use hub_web::{
+    Auth, BasicCredential, ClientOptions, NoAnswer, Probe, UrlTemplate, WebClient, WebServer,
+};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -75,6 +77,9 @@ pub struct HttpSinkConfig {
     /// Proxy to go through. Proxies named in the environment are not used.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// Who we are to the proxy, if it asks.
+    #[serde(default)]
+    pub proxy_auth: Option<BasicCredential>,
     /// How `meterhub check --connect` asks, with our credentials, whether messages could be sent.
     #[serde(default)]
     pub check_method: CheckMethod,
@@ -160,6 +165,7 @@ impl HttpSinkConfig {
             ca_certificates: self.ca_certificates.clone(),
             client_certificate: self.client_certificate.clone(),
             proxy: self.proxy.clone(),
+            proxy_auth: self.proxy_auth.clone(),
         }
     }
 

@@ -85,11 +85,18 @@ fn strings(text: &str, span: &Range<usize>) -> Vec<Range<usize>> {
     spans.into_iter().map(shift).collect()
 }
 
-/// Where values stand whose keys sound like secrets.
+/// Where values stand whose keys sound like secrets, and what stands before the host of a URL.
 fn suspicious(text: &str) -> Vec<Range<usize>> {
     let (table, _) = DeTable::parse_recoverable(text);
     let mut spans = Vec::new();
     walk(table.get_ref(), false, &mut spans);
+    spans.extend(text.match_indices("://").filter_map(|(at, mark)| {
+        let begin = at + mark.len();
+        let rest = text.get(begin..)?;
+        let ends = |c: char| matches!(c, '/' | '?' | '#' | '"' | '\'') || c.is_whitespace();
+        let authority = rest.split(ends).next()?;
+        Some(begin..begin + authority.rfind('@')?)
+    }));
     spans
 }
 
@@ -123,7 +130,8 @@ mod tests {
     #[test]
     fn only_what_may_be_a_secret_is_masked() {
         let text = "a = 'x'\ntoken = \"hünter2\"\n[b]\nclient_secret = 'env:OK'\nPassword = 'p'\n\
-            bearer = ['env:A', 'abc']\napi_key = { name = 'n', value = 'v' }\ntoken_url = 'u'\n";
+            bearer = ['env:A', 'abc']\napi_key = { name = 'n', value = 'v' }\ntoken_url = 'u'\n\
+            proxy = 'http://me:p@ss@proxy:3128/a@b'\nurl = \"https://erp.example/a@b\"\n";
         let file = Arc::new(SourceText {
             name: "f".into(),
             text: text.into(),
@@ -134,7 +142,8 @@ mod tests {
         assert_eq!(
             shown,
             "a = 'x'\ntoken = \"********\"\n[b]\nclient_secret = 'env:OK'\nPassword = '*'\n\
-             bearer = ['env:A', '***']\napi_key = { name = '*', value = '*' }\ntoken_url = 'u'\n"
+             bearer = ['env:A', '***']\napi_key = { name = '*', value = '*' }\ntoken_url = 'u'\n\
+             proxy = 'http://*******@proxy:3128/a@b'\nurl = \"https://erp.example/a@b\"\n"
         );
     }
 }

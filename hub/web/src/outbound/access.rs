@@ -12,6 +12,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::auth::Auth;
 use super::oauth::Tokens;
+use crate::inbound::BasicCredential;
 
 /// How requests are made known.
 pub(super) enum Access {
@@ -38,8 +39,7 @@ impl Access {
             None => Ok(Self::Open),
             Some(Auth::Bearer(secret)) => authorization(&format!("Bearer {}", resolve(secret)?)),
             Some(Auth::Basic(credential)) => {
-                let pair = format!("{}:{}", credential.user, resolve(&credential.password)?);
-                authorization(&format!("Basic {}", BASE64_STANDARD.encode(pair)))
+                Ok(Self::Header(AUTHORIZATION, basic(credential, base_dir)?))
             }
             Some(Auth::Header(header)) => {
                 let name = HeaderName::try_from(header.name.as_str())
@@ -55,6 +55,17 @@ impl Access {
             )))),
         }
     }
+}
+
+/// Who we are by HTTP Basic (RFC 7617), as a header has it.
+///
+/// # Errors
+/// The password cannot be had.
+pub(super) fn basic(credential: &BasicCredential, base_dir: &Path) -> Result<HeaderValue, String> {
+    let password = credential.password.resolve(base_dir);
+    let password = password.map_err(|error| error.to_string())?;
+    let pair = format!("{}:{password}", credential.user);
+    sensitive(&format!("Basic {}", BASE64_STANDARD.encode(pair)))
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, String> {

@@ -6,6 +6,7 @@ use hub_core::AdapterContext;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy, StatusCode};
 
+use super::access::basic;
 use super::answer::reason;
 use super::server::WebServer;
 
@@ -51,7 +52,13 @@ pub(super) fn builder(
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .redirect(redirects(options.follow_redirects));
     if let Some(proxy) = &server.proxy {
-        builder = builder.proxy(Proxy::all(proxy).map_err(|e| format!("`proxy`: {}", reason(e)))?);
+        let mut proxy = Proxy::all(proxy).map_err(|e| format!("`proxy`: {}", reason(e)))?;
+        if let Some(auth) = &server.proxy_auth {
+            let header = basic(auth, &context.base_dir);
+            // Not by the URL: what stands there is taken apart once more, and a `%` with it.
+            proxy = proxy.custom_http_auth(header.map_err(|e| format!("`proxy_auth`: {e}"))?);
+        }
+        builder = builder.proxy(proxy);
     }
     if let Some(path) = &server.ca_certificates {
         let path = context.path(path);

@@ -7,12 +7,13 @@ use hub_core::Clock;
 use hub_model::Instant;
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::answer::{bounded, plain, reason};
 use super::auth::OAuth2ClientCredentials;
 
-/// Lifetime of a token whose answer tells none, in seconds.
+/// Lifetime of a token whose answer tells none that is understood, in seconds.
 const DEFAULT_LIFETIME: u64 = 300;
 
 /// A token is renewed so long before it expires, in seconds; a short-lived one at half its life.
@@ -48,7 +49,22 @@ struct Token {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: Option<u64>,
+    /// A number by the standard (RFC 6749, 5.1); some servers send it as a string.
+    #[serde(default)]
+    expires_in: Value,
+}
+
+impl Granted {
+    /// How long the token is good for, in seconds. Whatever is said of that, it is a token.
+    fn lifetime(&self) -> u64 {
+        let text = match &self.expires_in {
+            Value::String(text) => text.trim().to_owned(),
+            other => other.to_string(),
+        };
+        // "3599", "3599.0": what comes behind the point is less than a second.
+        let whole = text.split_once('.').map_or(&*text, |(whole, _)| whole);
+        whole.parse().unwrap_or(DEFAULT_LIFETIME)
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,7 +148,7 @@ impl Tokens {
         }
         let granted: Granted = serde_json::from_slice(&body)
             .map_err(|_| format!("token endpoint `{url}` gave no `access_token`"))?;
-        let lifetime = granted.expires_in.unwrap_or(DEFAULT_LIFETIME);
+        let lifetime = granted.lifetime();
         let good_for = lifetime.saturating_sub(MARGIN.min(lifetime / 2));
         Ok(Token {
             value: granted.access_token.into(),
@@ -175,5 +191,29 @@ fn denial(body: &[u8]) -> String {
             )
         }
         Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_a_number_or_a_string_and_else_a_guess() {
+        for (said, lifetime) in [
+            (r#","expires_in":3599"#, 3_599),
+            (r#","expires_in":"3599""#, 3_599),
+            (r#","expires_in":3599.0"#, 3_599),
+            (r#","expires_in":0"#, 0),
+            ("", DEFAULT_LIFETIME),
+            (r#","expires_in":null"#, DEFAULT_LIFETIME),
+            (r#","expires_in":-1"#, DEFAULT_LIFETIME),
+            (r#","expires_in":"soon""#, DEFAULT_LIFETIME),
+            (r#","expires_in":{}"#, DEFAULT_LIFETIME),
+        ] {
+            let granted = format!(r#"{{"access_token":"t","token_type":"Bearer"{said}}}"#);
+            let granted: Granted = serde_json::from_str(&granted).unwrap();
+            assert_eq!(granted.lifetime(), lifetime, "{said}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::auth::Auth;
 use super::build::ClientOptions;
 use super::client::WebClient;
+use crate::inbound::BasicCredential;
 
 /// A server that the hub calls, and who the hub is there.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -39,6 +40,9 @@ pub struct WebServer {
     /// Proxy to go through. Proxies named in the environment are not used.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// Who we are to the proxy, if it asks.
+    #[serde(default)]
+    pub proxy_auth: Option<BasicCredential>,
 }
 
 impl WebServer {
@@ -79,9 +83,47 @@ impl WebServer {
                 problems.push(ConfigProblem::error(&join(key, name), reason));
             }
         }
-        if let Some(Err(wrong)) = self.proxy.as_deref().map(Url::parse) {
-            let reason = format!("{wrong}, expected a URL such as `http://proxy:3128`");
-            problems.push(ConfigProblem::error(&join(key, "proxy"), reason));
+        self.validate_proxy(key, problems);
+    }
+
+    fn validate_proxy(&self, key: &str, problems: &mut Vec<ConfigProblem>) {
+        let mut error = |name, reason: String| {
+            problems.push(ConfigProblem::error(&join(key, name), reason));
+        };
+        match self.proxy.as_deref().map(Url::parse) {
+            Some(Err(wrong)) => error(
+                "proxy",
+                format!("{wrong}, expected a URL such as `http://proxy:3128`"),
+            ),
+            Some(Ok(url)) if !matches!(url.scheme(), "http" | "https") => error(
+                "proxy",
+                format!(
+                    "has the scheme `{}`, expected `http` or `https`",
+                    url.scheme()
+                ),
+            ),
+            Some(Ok(url)) if holds_credentials(&url) => error(
+                "proxy",
+                "holds credentials; give them under `proxy_auth`, by reference".to_owned(),
+            ),
+            Some(Ok(_)) => {}
+            None if self.proxy_auth.is_some() => {
+                error(
+                    "proxy_auth",
+                    "is for a `proxy`, and there is none".to_owned(),
+                );
+            }
+            None => {}
+        }
+        if self
+            .proxy_auth
+            .as_ref()
+            .is_some_and(|auth| !auth.is_expressible())
+        {
+            error(
+                "proxy_auth.user",
+                BasicCredential::NOT_EXPRESSIBLE.to_owned(),
+            );
         }
     }
 
@@ -96,12 +138,10 @@ impl WebServer {
                 key,
                 format!("has the scheme `{}`, expected `https`", url.scheme()),
             ),
-            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                ConfigProblem::error(
-                    key,
-                    "holds credentials; give them under `auth`, by reference",
-                )
-            }
+            Ok(url) if holds_credentials(&url) => ConfigProblem::error(
+                key,
+                "holds credentials; give them under `auth`, by reference",
+            ),
             Ok(url) if url.scheme() == "https" || is_loopback(&url) => return,
             Ok(_) if self.insecure_allow_plain_http => ConfigProblem::warning(
                 key,
@@ -141,6 +181,11 @@ fn join(table: &str, key: &str) -> String {
         "" => key.to_owned(),
         table => format!("{table}.{key}"),
     }
+}
+
+/// Whether a URL says who we are: that would be a secret as a value.
+fn holds_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 /// Whether a URL stays on this machine.
@@ -199,5 +244,29 @@ mod tests {
             "server.proxy",
         ];
         assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn who_we_are_to_a_proxy_is_given_by_reference() {
+        let server = "url = 'https://erp.example'\n";
+        let auth = "proxy_auth = { user = 'hub', password = 'env:PROXY_PASSWORD' }\n";
+        let proxy = "proxy = 'http://proxy:3128'\n";
+        assert_eq!(problems(&format!("{server}{proxy}")), []);
+        assert_eq!(problems(&format!("{server}{proxy}{auth}")), []);
+        for (toml, key) in [
+            ("proxy = 'http://hub:hunter2@proxy:3128'", "server.proxy"),
+            ("proxy = 'http://hub@proxy:3128'", "server.proxy"),
+            ("proxy = 'socks5://proxy:1080'", "server.proxy"),
+            (auth, "server.proxy_auth"),
+            (
+                "proxy = 'http://proxy:3128'\nproxy_auth = { user = 'a:b', password = 'env:P' }",
+                "server.proxy_auth.user",
+            ),
+        ] {
+            let found = problems(&format!("{server}{toml}"));
+            assert_eq!(found.len(), 1, "{toml}: {found:?}");
+            assert_eq!((found[0].key.as_str(), found[0].warning), (key, false));
+            assert!(!found[0].reason.contains("hunter2"), "{found:?}");
+        }
     }
 }
