@@ -1,19 +1,19 @@
 //! What the hub tells those who run it: `GET /metrics` and `GET /api/v1/endpoints`.
 //!
 //! Neither tells what is in a message, but both name partners and count what they do. So who asks
-//! must show the configured `metrics_token` (`Authorization: Bearer ...`). Without one, only who is
-//! on this machine is answered: from a loopback address, and not through a proxy, whose requests
-//! come from such an address too.
+//! must show a token ([`token`]) as `Authorization: Bearer ...`, wherever they ask from: behind a
+//! proxy of the same machine, everybody comes from this machine.
 
-use std::net::SocketAddr;
+mod token;
+
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Json, Router, middleware};
+use axum::{Json, Router, middleware};
 use hub_core::{Clock, Shared};
 use hub_model::Instant;
 use hub_store::messages::{Backlog, Store, Waiting};
@@ -23,35 +23,34 @@ use serde_json::{Value, json};
 use subtle::ConstantTimeEq;
 
 use crate::config::HubConfig;
-use crate::engine::vitals::{Role, Vital, Vitals};
+use crate::engine::vitals::{Gone, Role, Vital, Vitals};
 use crate::metrics::{Sampler, recorder};
+
+pub(crate) use token::{TokenError, asked_for, to_show};
 
 /// The text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// What proxies add: who sends one of these is not on this machine, or cannot be told to be.
-const OF_PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-
 #[derive(Clone)]
 struct Operators {
     vitals: Arc<Vitals>,
     sampler: Sampler,
     clock: Arc<dyn Clock>,
-    token: Option<Arc<str>>,
+    token: Arc<str>,
 }
 
-/// The routes for operators. `token` is what they show, if one is configured.
+/// The routes for operators. `token` is what they show.
 pub(crate) fn router(
     store: &Store,
     hub: &HubConfig,
     shared: &Shared,
     clock: &Arc<dyn Clock>,
-    token: Option<String>,
+    token: String,
 ) -> Router {
     let operators = Operators {
         vitals: shared.get(),
         sampler: Sampler::new(store.clone(), hub.data_dir.clone()),
         clock: Arc::clone(clock),
-        token: token.map(Into::into),
+        token: token.into(),
     };
     let guard = middleware::from_fn_with_state(operators.clone(), guarded);
     Router::new()
@@ -61,52 +60,28 @@ pub(crate) fn router(
         .with_state(operators)
 }
 
-async fn guarded(
-    State(operators): State<Operators>,
-    from: Option<Extension<ConnectInfo<SocketAddr>>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let from = from.map(|Extension(ConnectInfo(address))| address);
-    match admit(operators.token.as_deref(), from, request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.response(request.uri().path()),
+async fn guarded(State(operators): State<Operators>, request: Request, next: Next) -> Response {
+    if shows(&operators.token, request.headers()) {
+        return next.run(request).await;
     }
+    let refusal = Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "The token is missing or wrong",
+        "send `Authorization: Bearer TOKEN` with the `metrics_token` of `[hub]`; without one \
+         configured, with that in the file `operator.token` of the hub's data folder",
+    );
+    refusal.response(request.uri().path())
 }
 
-/// Whether who asks may know.
-fn admit(
-    token: Option<&str>,
-    from: Option<SocketAddr>,
-    headers: &HeaderMap,
-) -> Result<(), Problem> {
-    let Some(token) = token else {
-        let is_near = from.is_some_and(|from| from.ip().to_canonical().is_loopback());
-        let by_proxy = OF_PROXIES.iter().any(|name| headers.contains_key(*name));
-        return match is_near && !by_proxy {
-            true => Ok(()),
-            false => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "operators-only",
-                "This is told on this machine only",
-                "configure `metrics_token` in `[hub]` and send it as `Authorization: Bearer TOKEN`",
-            )),
-        };
-    };
+/// Whether who asks shows the token. How long the comparison takes does not tell how much of it is
+/// right.
+fn shows(token: &str, headers: &HeaderMap) -> bool {
     let shown = headers.get(header::AUTHORIZATION);
     let shown = shown.and_then(|value| value.as_bytes().split_first_chunk::<7>());
-    let is_known = shown.is_some_and(|(scheme, shown)| {
+    shown.is_some_and(|(scheme, shown)| {
         scheme.eq_ignore_ascii_case(b"bearer ") && bool::from(shown.ct_eq(token.as_bytes()))
-    });
-    match is_known {
-        true => Ok(()),
-        false => Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "The token is missing or wrong",
-            "send the hub's `metrics_token` as `Authorization: Bearer TOKEN`",
-        )),
-    }
+    })
 }
 
 /// Everything that is counted, and what is looked up for it.
@@ -116,33 +91,57 @@ async fn metrics(State(operators): State<Operators>) -> Response {
     if let Ok(backlog) = operators.sampler.backlog().await {
         set_backlog(&operators.vitals.all(), &backlog, operators.clock.now());
     }
+    operators.vitals.gone().iter().for_each(set_gone);
     let text = recorder().render();
     ([(header::CONTENT_TYPE, TEXT)], text).into_response()
 }
 
+/// What is looked up when asked, of a source: how many messages wait, and since when.
+const OF_SOURCE: [&str; 2] = [
+    "meterhub_source_backlog_messages",
+    "meterhub_source_backlog_seconds",
+];
+/// Of a sink.
+const OF_SINK: [&str; 2] = [
+    "meterhub_sink_waiting_deliveries",
+    "meterhub_sink_waiting_seconds",
+];
+const PARKED: &str = "meterhub_sink_parked_deliveries";
+
+fn labels(enterprise: &str, endpoint: &str) -> [(&'static str, String); 2] {
+    [
+        ("enterprise", enterprise.to_owned()),
+        ("endpoint", endpoint.to_owned()),
+    ]
+}
+
 fn set_backlog(vitals: &[Vital], backlog: &Backlog, now: Instant) {
     for vital in vitals {
-        let labels = [
-            ("enterprise", vital.enterprise.clone()),
-            ("endpoint", vital.name.clone()),
-        ];
-        let (count, oldest) = match vital.role {
-            Role::Source => (
-                "meterhub_source_backlog_messages",
-                "meterhub_source_backlog_seconds",
-            ),
-            Role::Sink => (
-                "meterhub_sink_waiting_deliveries",
-                "meterhub_sink_waiting_seconds",
-            ),
+        let labels = labels(&vital.enterprise, &vital.name);
+        let [count, oldest] = match vital.role {
+            Role::Source => OF_SOURCE,
+            Role::Sink => OF_SINK,
         };
         let waiting = waiting(vital, backlog);
         ::metrics::gauge!(count, &labels).set(figure(waiting.map_or(0, |w| w.count)));
         ::metrics::gauge!(oldest, &labels).set(waiting.map_or(0.0, |w| age(w, now)));
         if vital.role == Role::Sink {
             let parked = of(vital, &backlog.parked).map_or(0, |parked| parked.count);
-            ::metrics::gauge!("meterhub_sink_parked_deliveries", &labels).set(figure(parked));
+            ::metrics::gauge!(PARKED, &labels).set(figure(parked));
         }
+    }
+}
+
+/// An endpoint that was taken out of the configuration has nothing, or alerts about it would never
+/// end. What is counted of attempts under way ends by itself.
+fn set_gone(gone: &Gone) {
+    let ([count, oldest], more) = match gone.role {
+        Role::Source => (OF_SOURCE, ["meterhub_source_connected"].as_slice()),
+        Role::Sink => (OF_SINK, ["meterhub_sink_circuit_open", PARKED].as_slice()),
+    };
+    let labels = labels(&gone.enterprise, &gone.name);
+    for name in [count, oldest].into_iter().chain(more.iter().copied()) {
+        ::metrics::gauge!(name, &labels).set(0.0);
     }
 }
 
@@ -219,50 +218,31 @@ fn as_json(vital: &Vital, backlog: Option<&Backlog>) -> Value {
 mod tests {
     use super::*;
 
-    fn asks(token: Option<&str>, from: &str, headers: &[(&'static str, &str)]) -> bool {
+    fn is_told(headers: &[(&'static str, &str)]) -> bool {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
-        admit(token, Some(from.parse().unwrap()), &map).is_ok()
+        shows("s3cret", &map)
     }
 
     #[test]
-    fn without_a_token_only_this_machine_is_told() {
-        assert!(asks(None, "127.0.0.1:4000", &[]));
-        assert!(asks(None, "[::1]:4000", &[]));
-        assert!(asks(None, "[::ffff:127.0.0.1]:4000", &[]));
-        assert!(!asks(None, "10.0.0.7:4000", &[]));
-        assert!(!asks(None, "[2001:db8::1]:4000", &[]));
-        for proxy in OF_PROXIES {
-            assert!(
-                !asks(None, "127.0.0.1:4000", &[(proxy, "10.0.0.7")]),
-                "{proxy}"
-            );
-        }
-        assert!(admit(None, None, &HeaderMap::new()).is_err());
-    }
-
-    #[test]
-    fn with_a_token_only_who_shows_it_is_told() {
-        let near = "127.0.0.1:4000";
+    fn only_who_shows_the_token_is_told() {
         for right in ["Bearer s3cret", "bearer s3cret"] {
             let shown = [("authorization", right), ("via", "proxy")];
-            assert!(asks(Some("s3cret"), "10.0.0.7:4000", &shown), "{right}");
+            assert!(is_told(&shown), "{right}");
         }
         for wrong in [
             "Bearer s3cre",
             "Bearer s3cret ",
+            "Bearer ",
             "Bearer",
             "Basic s3cret",
             "s3cret",
             "",
         ] {
-            assert!(
-                !asks(Some("s3cret"), near, &[("authorization", wrong)]),
-                "{wrong}"
-            );
+            assert!(!is_told(&[("authorization", wrong)]), "{wrong}");
         }
-        assert!(!asks(Some("s3cret"), near, &[]));
+        assert!(!is_told(&[]));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use hub_core::files::OsFiles;
-use hub_core::{SecretError, Shared, SystemClock};
+use hub_core::{Shared, SystemClock};
 use hub_store::StoreError;
 use hub_store::messages::Store;
 use hub_store::sqlite::SqliteOptions;
@@ -23,6 +23,7 @@ use crate::engine::{Engine, EngineError, PreparedEngine, Surroundings, assembled
 use crate::formats::formats;
 use crate::listener::{TlsError, acceptor};
 use crate::metrics::recorder;
+use crate::operators::TokenError;
 use crate::{listener, operators};
 
 /// How often the configuration is looked at for changes.
@@ -53,8 +54,8 @@ pub enum ServiceError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// What operators show cannot be had.
-    #[error("`metrics_token` in `[hub]` cannot be had")]
-    MetricsToken(#[from] SecretError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// TLS cannot be spoken.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -106,7 +107,7 @@ impl Service {
         let lock = lock(&config.hub.data_dir)?;
         // First of all: what is counted before is not.
         let recorder = recorder();
-        let token = config.metrics_token()?;
+        let token = operators::asked_for(&config)?;
         let (files, clock) = (
             Arc::clone(&surroundings.files),
             Arc::clone(&surroundings.clock),

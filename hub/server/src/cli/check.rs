@@ -1,5 +1,7 @@
 //! `meterhub check`: is the configuration right, and with `--connect`, does every endpoint answer?
 
+mod advice;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,24 +9,30 @@ use futures_util::future::{join, join_all};
 use hub_core::{AdapterContext, Shared};
 use serde_json::{Value, json};
 
-use super::output::{self, Paint, count, paint};
+use self::advice::advised;
+use super::output::{self, Paint, chain, count, paint};
 use super::{Common, Exit};
 use crate::adapters::adapters;
 use crate::config::{self, Config, ConfigErrors};
 use crate::formats::formats;
+use crate::listener::acceptor;
 
 /// How long an endpoint may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What the hub itself is called among the endpoints.
+const HUB: &str = "hub";
+
 /// Check the configuration.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also try every source and sink over the network. Nothing is sent or fetched.
+    /// Also try every source and sink over the network, and the hub's own secrets. Nothing is sent or
+    /// fetched.
     #[arg(long)]
     connect: bool,
 }
 
-/// An endpoint that was tried.
+/// An endpoint that was tried, or a part of the hub itself.
 struct Tried {
     title: String,
     kind: String,
@@ -99,13 +107,34 @@ fn try_all(config: &Config) -> std::io::Result<Vec<Tried>> {
         )
     });
     let tried = runtime.block_on(async {
-        let (mut sources, sinks) = join(join_all(sources), join_all(sinks)).await;
-        sources.extend(sinks);
-        sources
+        let (sources, sinks) = join(join_all(sources), join_all(sinks)).await;
+        own(config)
+            .into_iter()
+            .chain(sources)
+            .chain(sinks)
+            .collect()
     });
     // Threads that still wait for a silent server (SSH) are of no more use.
     runtime.shutdown_background();
     Ok(tried)
+}
+
+/// What the hub itself needs to start, where it is configured.
+fn own(config: &Config) -> Vec<Tried> {
+    let tried = |kind: &str, outcome: Result<(), String>| Tried {
+        title: HUB.to_owned(),
+        kind: kind.to_owned(),
+        problem: outcome.err(),
+    };
+    let tls = config.hub.tls.as_ref().map(|tls| {
+        let acceptor = acceptor(tls, &config.dir);
+        tried("tls", acceptor.map(drop).map_err(|error| chain(&error)))
+    });
+    let token = config.metrics_token().transpose().map(|token| {
+        let named = |error| format!("`metrics_token`: {}", chain(&error));
+        tried("metrics_token", token.map(drop).map_err(named))
+    });
+    tls.into_iter().chain(token).collect()
 }
 
 async fn tried(
@@ -122,33 +151,6 @@ async fn tried(
         kind,
         problem,
     }
-}
-
-/// With what to do about it, where the words are those of a library for all its users.
-fn advised(problem: String) -> String {
-    let advice = if problem.contains("UnknownIssuer") {
-        "no authority that is trusted has signed the server's certificate; if that is right, name it in `ca_certificates`"
-    } else if problem.contains("NotValidForName") {
-        "the server's certificate is for another name; use the name that it is for"
-    } else if problem.contains("Expired") && problem.contains("certificate") {
-        "the server's certificate is out of date, or this machine's clock is wrong"
-    } else if problem.contains("Connection refused") {
-        "nothing listens there; is it the right port?"
-    } else {
-        return problem;
-    };
-    format!("{problem}; {advice}")
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn as_json(config: &Config, tried: Option<&[Tried]>) -> Value {
@@ -192,14 +194,23 @@ fn as_text(common: &Common, config: &Config, tried: Option<&[Tried]>) {
     output::say(&format!("{dir}: {verdict}, {}", summary.join(", ")));
 }
 
-/// `valid`, or that endpoints do not answer.
+/// `valid`, or that endpoints do not answer, or that the hub could not start.
 fn verdict(tried: &[Tried]) -> String {
-    let dead = tried.iter().filter(|tried| tried.problem.is_some()).count();
-    let all = count(tried.len() as u64, "endpoint");
-    match dead {
-        0 => paint("valid", Paint::Green),
-        1 => paint(&format!("1 of {all} does not answer"), Paint::Red),
-        dead => paint(&format!("{dead} of {all} do not answer"), Paint::Red),
+    let (own, endpoints): (Vec<&Tried>, Vec<&Tried>) =
+        tried.iter().partition(|tried| tried.title == HUB);
+    let is_dead = |tried: &&&Tried| tried.problem.is_some();
+    let all = count(endpoints.len() as u64, "endpoint");
+    let dead = match endpoints.iter().filter(is_dead).count() {
+        0 => None,
+        1 => Some(format!("1 of {all} does not answer")),
+        dead => Some(format!("{dead} of {all} do not answer")),
+    };
+    let hub = own.iter().any(|tried| tried.problem.is_some());
+    let hub = hub.then(|| "the hub cannot start".to_owned());
+    let problems: Vec<String> = hub.into_iter().chain(dead).collect();
+    match problems.is_empty() {
+        true => paint("valid", Paint::Green),
+        false => paint(&problems.join(", "), Paint::Red),
     }
 }
 
@@ -224,4 +235,37 @@ fn row(tried: &Tried) -> Vec<String> {
         Some(_) => paint("failed", Paint::Red),
     };
     vec![tried.title.clone(), tried.kind.clone(), state]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(title: &str, problem: Option<&str>) -> Tried {
+        Tried {
+            title: title.to_owned(),
+            kind: "http".to_owned(),
+            problem: problem.map(ToOwned::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_hub_that_cannot_start_is_no_endpoint_that_does_not_answer() {
+        let of = |hub, sink| {
+            let all = [
+                tried(HUB, hub),
+                tried("sink `a`", sink),
+                tried("sink `b`", None),
+            ];
+            verdict(&all)
+        };
+        assert_eq!(of(None, None), "valid");
+        assert_eq!(of(Some("no"), None), "the hub cannot start");
+        assert_eq!(of(None, Some("no")), "1 of 2 endpoints does not answer");
+        let both = of(Some("no"), Some("no"));
+        assert_eq!(
+            both,
+            "the hub cannot start, 1 of 2 endpoints does not answer"
+        );
+    }
 }

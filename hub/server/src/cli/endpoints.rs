@@ -11,6 +11,7 @@ use super::output::{self, Paint, count, hanging, line_width, paint, say, table};
 use super::store::unknown;
 use super::{Common, Exit};
 use crate::config::Config;
+use crate::operators::to_show;
 use crate::service;
 
 /// How long the hub may take to answer.
@@ -94,9 +95,7 @@ pub(crate) fn run(args: &Args, common: &Common) -> Exit {
 /// Asks the hub that this configuration is of.
 async fn ask(config: &Config, enterprise: Option<&str>) -> Result<Value, String> {
     let address = reachable(config.hub.listen);
-    let token = config
-        .metrics_token()
-        .map_err(|error| output::chain(&error))?;
+    let token = to_show(config).map_err(|error| output::chain(&error))?;
     let client = reqwest::Client::builder()
         .no_proxy()
         .timeout(PATIENCE)
@@ -108,6 +107,7 @@ async fn ask(config: &Config, enterprise: Option<&str>) -> Result<Value, String>
         url.query_pairs_mut().append_pair("enterprise", enterprise);
     }
     let mut request = client.get(url);
+    // Without one no hub has run on this data folder: what answers, if anything, says what it wants.
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }

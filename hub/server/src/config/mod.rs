@@ -78,7 +78,7 @@ pub struct HubConfig {
     pub data_dir: PathBuf,
     /// Address of HTTP import and status.
     pub listen: SocketAddr,
-    /// What an operator shows who asks for metrics; without it only this machine is told.
+    /// What an operator shows who asks for metrics; without it the hub makes one itself.
     pub metrics_token: Option<Secret>,
     /// The same behind TLS.
     pub tls: Option<TlsListen>,

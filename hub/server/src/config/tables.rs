@@ -29,7 +29,8 @@ pub(crate) struct HubTable {
     #[schemars(with = "Option<String>", example = &"127.0.0.1:8080")]
     pub(crate) listen: Option<Word>,
     /// What must be shown, as `Authorization: Bearer`, to see `/metrics` and `/api/v1/endpoints`:
-    /// `env:NAME` or `file:PATH`. Without it they are shown on this machine only.
+    /// `env:NAME` or `file:PATH`. Without it the hub makes one itself when it first starts, in the file
+    /// `operator.token` of its data folder.
     #[serde(default)]
     #[schemars(with = "Option<String>", example = &"env:METERHUB_METRICS_TOKEN")]
     pub(crate) metrics_token: Option<Secret>,

@@ -1,7 +1,7 @@
 //! How each endpoint is, in the words of an operator: kept in memory, by the engine, for
 //! `GET /api/v1/endpoints` and `meterhub endpoints`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -190,16 +190,41 @@ impl Pulse {
     }
 }
 
+/// An endpoint that was in a configuration of this process and is in it no more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Gone {
+    /// Source or sink.
+    pub(crate) role: Role,
+    /// Its name.
+    pub(crate) name: String,
+    /// Whose it was.
+    pub(crate) enterprise: String,
+}
+
 /// How all endpoints of the running configuration are.
 #[derive(Default)]
-pub(crate) struct Vitals(RwLock<BTreeMap<(Role, String), Arc<Pulse>>>);
+pub(crate) struct Vitals(RwLock<Endpoints>);
+
+#[derive(Default)]
+struct Endpoints {
+    pulses: BTreeMap<(Role, String), Arc<Pulse>>,
+    gone: BTreeSet<Gone>,
+}
 
 impl Vitals {
     /// Every endpoint by role and name.
     #[must_use]
     pub(crate) fn all(&self) -> Vec<Vital> {
-        let pulses = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        pulses.values().map(|pulse| pulse.vital()).collect()
+        let endpoints = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let pulses = endpoints.pulses.values();
+        pulses.map(|pulse| pulse.vital()).collect()
+    }
+
+    /// Those that were taken out of the configuration: their series are still there.
+    #[must_use]
+    pub(crate) fn gone(&self) -> Vec<Gone> {
+        let endpoints = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        endpoints.gone.iter().cloned().collect()
     }
 
     /// Begins anew for the endpoints of a configuration: role, name, kind, enterprise. One that was
@@ -209,8 +234,14 @@ impl Vitals {
         endpoints: impl Iterator<Item = (Role, &'a str, &'a str, &'a str)>,
         now: Instant,
     ) -> BTreeMap<(Role, String), Arc<Pulse>> {
-        let mut pulses = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut *pulses);
+        let mut guard = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let Endpoints { pulses, gone } = &mut *guard;
+        let before = std::mem::take(pulses);
+        gone.extend(before.values().map(|pulse| Gone {
+            role: pulse.role,
+            name: pulse.name.clone(),
+            enterprise: pulse.enterprise.clone(),
+        }));
         for (role, name, kind, enterprise) in endpoints {
             let pulse = Pulse::new(role, name, kind, enterprise, now);
             let key = (role, name.to_owned());
@@ -219,6 +250,11 @@ impl Vitals {
                 let last = old.last_success.load(Ordering::Relaxed);
                 pulse.last_success.store(last, Ordering::Relaxed);
             }
+            gone.remove(&Gone {
+                role,
+                name: name.to_owned(),
+                enterprise: enterprise.to_owned(),
+            });
             pulses.insert(key, Arc::new(pulse));
         }
         pulses.clone()
@@ -288,5 +324,30 @@ mod tests {
             let expected = (vital.name == "erp").then(|| at(1));
             assert_eq!(vital.last_success, expected, "{}", vital.name);
         }
+    }
+
+    #[test]
+    fn what_is_taken_out_is_gone_until_it_is_back() {
+        let vitals = Vitals::default();
+        let erp = (Role::Sink, "erp", "http", "north");
+        let hes = (Role::Source, "hes", "file", "north");
+        vitals.begin([erp, hes].into_iter(), BEGUN);
+        assert_eq!(vitals.gone(), []);
+        vitals.begin([hes].into_iter(), at(1));
+        let gone = Gone {
+            role: Role::Sink,
+            name: "erp".to_owned(),
+            enterprise: "north".to_owned(),
+        };
+        assert_eq!(vitals.gone(), [gone.clone()]);
+        // Of another enterprise it is another.
+        vitals.begin(
+            [(Role::Sink, "erp", "http", "south"), hes].into_iter(),
+            at(2),
+        );
+        assert_eq!(vitals.gone(), [gone]);
+        vitals.begin([erp, hes].into_iter(), at(3));
+        let enterprises: Vec<_> = vitals.gone().into_iter().map(|g| g.enterprise).collect();
+        assert_eq!(enterprises, ["south"]);
     }
 }

@@ -145,6 +145,10 @@ pub(crate) const HUB: &[Metric] = &[
         "Seconds of a commit to the database, its sync to disk included. Many messages may share one.",
     ),
     histogram("meterhub_store_commit_jobs", "Jobs that shared a commit."),
+    Metric::counter(
+        "meterhub_store_backlog_counts_total",
+        "Times that what waits was counted in the database, for who asks here.",
+    ),
     Metric::gauge(
         "meterhub_store_database_bytes",
         "Size of the database: its file and its write-ahead log.",

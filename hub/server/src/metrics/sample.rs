@@ -52,6 +52,7 @@ impl Sampler {
         let mut kept = self.backlog.lock().await;
         let begun = Instant::now();
         if kept.until.is_none_or(|until| begun >= until) {
+            metrics::counter!("meterhub_store_backlog_counts_total").increment(1);
             kept.value = Arc::new(self.store.backlog().await?);
             kept.until = Some(Instant::now() + KEPT.max(begun.elapsed() * KEPT_FACTOR));
         }

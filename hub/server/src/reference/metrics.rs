@@ -13,9 +13,11 @@ const INTRODUCTION: &str = "\
 `GET /metrics`, on the hub's `listen` address, is in the text format of Prometheus.
 `GET /api/v1/endpoints` tells how each endpoint is, as JSON; `meterhub endpoints` shows the same as a table.
 
-Who asks must show the `metrics_token` of `[hub]`, as `Authorization: Bearer TOKEN`. Without one
-configured, only who asks from this machine is told, and not through a proxy (`Forwarded`,
-`X-Forwarded-For`, `X-Real-IP`, `Via`).
+Who asks must show a token, as `Authorization: Bearer TOKEN`: the `metrics_token` of `[hub]`. Without one
+configured the hub makes one itself when it first starts, and keeps it in the file `operator.token` of its
+data folder, which only its own user may read. `meterhub endpoints` finds it there. For Prometheus on the
+same machine, give its group the file (`chgrp prometheus operator.token; chmod 640 operator.token`) and
+name it; for one elsewhere, copy it. To get another token, remove the file and start the hub again.
 
 Labels are `enterprise` and `endpoint` (the name of the source or sink), and those named below: few
 values, never ids. Counters begin at 0 with the process. What waits is counted in the database when
@@ -25,7 +27,7 @@ somebody asks, and that is kept for two seconds or more: the longer the count to
 # prometheus.yml
 scrape_configs:
   - job_name: meterhub
-    authorization: { credentials_file: /etc/prometheus/meterhub-token }
+    authorization: { credentials_file: /var/lib/meterhub/data/operator.token }
     static_configs: [{ targets: [\"hub.example:8080\"] }]
 ```
 ";
