@@ -37,6 +37,9 @@ pub(crate) struct Candidate {
     pub(crate) relative: PathBuf,
     /// Size and time it must still have when it is taken, if they tell that it is complete.
     pub(crate) unchanged: Option<(u64, u64)>,
+    /// Size and time that it was listed with, if the server said that it is a file: who takes it need
+    /// not ask again.
+    pub(crate) listed: Option<(u64, u64)>,
 }
 
 /// One look at a watched folder.
@@ -146,13 +149,10 @@ impl<'a> Look<'a> {
             Kind::File | Kind::Unknown => match self.lister.complete {
                 Complete::DoneFile => {
                     if let Some(announced) = self.lister.announced(name) {
-                        self.offer(folder.join(announced), stat.modified, None);
+                        self.announced_by(folder.join(announced), stat.modified);
                     }
                 }
-                Complete::Rename => {
-                    let about = (stat.len, stat.modified);
-                    self.file(folder.join(name), about, None);
-                }
+                Complete::Rename => self.file(folder.join(name), stat, None),
                 Complete::Unchanged => self.resting(folder.join(name), stat),
             },
         }
@@ -182,23 +182,32 @@ impl<'a> Look<'a> {
             self.seen.insert(relative.clone(), now);
         }
         if rested {
-            self.file(relative, now, Some(now));
+            self.file(relative, stat, Some(now));
         }
     }
 
-    fn file(&mut self, relative: PathBuf, about: (u64, u64), unchanged: Option<(u64, u64)>) {
+    fn file(&mut self, relative: PathBuf, stat: Stat, unchanged: Option<(u64, u64)>) {
+        let about = (stat.len, stat.modified);
         if !(self.leave_alone)(&relative, Some(about)) {
-            self.keep(relative, about.1, unchanged);
+            let listed = (stat.kind == Kind::File).then_some(about);
+            self.keep(relative, stat.modified, unchanged, listed);
         }
     }
 
-    fn offer(&mut self, relative: PathBuf, modified: u64, unchanged: Option<(u64, u64)>) {
+    /// Nothing is known of the file itself, if it is there at all.
+    fn announced_by(&mut self, relative: PathBuf, modified: u64) {
         if !(self.leave_alone)(&relative, None) {
-            self.keep(relative, modified, unchanged);
+            self.keep(relative, modified, None, None);
         }
     }
 
-    fn keep(&mut self, relative: PathBuf, modified: u64, unchanged: Option<(u64, u64)>) {
+    fn keep(
+        &mut self,
+        relative: PathBuf,
+        modified: u64,
+        unchanged: Option<(u64, u64)>,
+        listed: Option<(u64, u64)>,
+    ) {
         if !self.lister.filter.takes(&relative) {
             return;
         }
@@ -209,6 +218,7 @@ impl<'a> Look<'a> {
             },
             relative,
             unchanged,
+            listed,
         });
         if self.first.len() > LISTING_BATCH {
             self.first.pop();

@@ -41,7 +41,7 @@ pub(crate) enum Kind {
     Folder,
     /// A link, pipe or device.
     Other,
-    /// The server did not say.
+    /// The server did not say; or not how large a file is, or of when.
     Unknown,
 }
 
@@ -281,7 +281,10 @@ pub(crate) fn stat(about: &ssh2::FileStat) -> Stat {
         modified: about.mtime.unwrap_or(0),
         kind: match about.perm {
             None => Kind::Unknown,
-            Some(_) if about.is_file() => Kind::File,
+            Some(_) if about.is_file() => match (about.size, about.mtime) {
+                (Some(_), Some(_)) => Kind::File,
+                _ => Kind::Unknown,
+            },
             Some(_) if about.is_dir() => Kind::Folder,
             Some(_) => Kind::Other,
         },

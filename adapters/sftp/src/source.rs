@@ -334,6 +334,7 @@ impl SftpReceipt {
         if let Some((number, mut candidate)) = self.offered.take() {
             // Whatever it is by then.
             candidate.unchanged = None;
+            candidate.listed = None;
             self.shared.hold.give_back(number, candidate, pause);
         }
     }
