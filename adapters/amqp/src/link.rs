@@ -102,6 +102,14 @@ impl Link {
         let _ = timeout(CLOSE_GRACE, goodbye).await;
     }
 
+    /// The same, with a channel before: the broker answers that when it has taken in all that was said
+    /// on it.
+    pub(crate) async fn close_behind(self, channel: Channel) {
+        // An error means that it is closed already.
+        let _ = timeout(CLOSE_GRACE, channel.close(200, "OK".into())).await;
+        self.close().await;
+    }
+
     /// Ends it at once: the broker does not answer.
     pub(crate) fn cut(&self) {
         self.0.socket.cut();

@@ -42,9 +42,9 @@ pub(crate) struct Shared {
     pub(crate) patience: Duration,
     /// So that what is settled after the source was dropped can still be answered: a channel that
     /// nobody has is closed, and gives back all that is unanswered.
-    _channel: Channel,
+    channel: Channel,
     /// Dropped after its channel.
-    _link: Link,
+    link: Link,
 }
 
 impl AmqpSource {
@@ -81,8 +81,8 @@ impl AmqpSource {
                 returns: Returns::default(),
                 acks: Acks::default(),
                 patience,
-                _channel: channel,
-                _link: link,
+                channel,
+                link,
             }),
         })
     }
@@ -186,5 +186,16 @@ impl Source for AmqpSource {
 
     fn window(&self) -> usize {
         self.window
+    }
+
+    async fn close(self: Box<Self>) {
+        let Self {
+            consumer, shared, ..
+        } = *self;
+        drop(consumer);
+        // What is being stored yet is answered over the same channel, and the last of it ends that.
+        if let Some(Shared { channel, link, .. }) = Arc::into_inner(shared) {
+            link.close_behind(channel).await;
+        }
     }
 }
