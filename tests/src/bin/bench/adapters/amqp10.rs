@@ -84,8 +84,13 @@ struct Link {
 }
 
 impl Link {
-    async fn close(mut self) -> Outcome<()> {
+    /// Ends all. The sender or receiver is not closed before its session: RabbitMQ 3 answers that with
+    /// a detach that does not close, for which the library attaches again, which the broker does not
+    /// answer in a way that it stands ("Illegal local state").
+    async fn close<L>(mut self, link: L) -> Outcome<()> {
         self.session.end().await?;
+        // Dropped after its session, the library writes nothing more on it.
+        drop(link);
         Ok(self.connection.close().await?)
     }
 }
@@ -166,8 +171,7 @@ impl Broker {
             }
         }
         let took = begun.elapsed();
-        receiver.close().await?;
-        link.close().await?;
+        link.close(receiver).await?;
         Ok(took)
     }
 
@@ -197,8 +201,7 @@ impl Broker {
             accepted(outcome).await?;
         }
         let took = begun.elapsed();
-        sender.close().await?;
-        link.close().await?;
+        link.close(sender).await?;
         Ok(took)
     }
 }
