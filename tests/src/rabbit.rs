@@ -67,7 +67,11 @@ impl Queues {
         Some(queues)
     }
 
-    async fn channel(&self) -> lapin::Result<(Connection, Channel)> {
+    /// A partner's connection with a channel that confirms.
+    ///
+    /// # Errors
+    /// The broker is not there, or refuses.
+    pub async fn channel(&self) -> lapin::Result<(Connection, Channel)> {
         let properties = ConnectionProperties::default();
         let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
         let channel = connection.create_channel().await?;

@@ -62,6 +62,7 @@ mod nesting;
 mod properties;
 mod publisher;
 mod receipt;
+mod rejections;
 mod sink;
 mod source;
 mod spoilt;

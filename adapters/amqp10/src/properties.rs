@@ -41,6 +41,8 @@ const PROTOCOL: [&str; 17] = [
 pub(crate) struct Configured {
     pub(crate) headers: Headers,
     pub(crate) reply_to: Option<String>,
+    /// The message's header `reply-to` is where it goes itself.
+    pub(crate) is_reply: bool,
     pub(crate) subject: Option<String>,
     pub(crate) group_id: Option<String>,
     pub(crate) ttl_milliseconds: Option<u32>,
@@ -80,6 +82,7 @@ pub(crate) fn outgoing(
         };
         own(name).map(read).transpose()
     };
+    let reply_to = own("reply-to").filter(|_| !configured.is_reply);
     let ttl = match number("ttl")? {
         None => configured.ttl_milliseconds,
         Some(ttl) => Some(u32::try_from(ttl).map_err(|_| format!("`ttl` is {ttl}, too much"))?),
@@ -92,7 +95,7 @@ pub(crate) fn outgoing(
         user_id: None,
         to: Some(address.to_owned()),
         subject: own("subject").or_else(|| configured.subject.clone()),
-        reply_to: own("reply-to").or_else(|| configured.reply_to.clone()),
+        reply_to: reply_to.or_else(|| configured.reply_to.clone()),
         correlation_id: Some(MessageId::String(
             own("correlation-id").unwrap_or_else(|| message.correlation_id.to_string()),
         )),
@@ -332,6 +335,7 @@ mod tests {
             subject: Some("order".into()),
             group_id: Some("meter:7".into()),
             ttl_milliseconds: Some(1_000),
+            ..Configured::default()
         };
         let message = message(&[("x-batch", "12"), ("reply-to", "mine"), ("priority", "7")]);
         let found = sent(&message, &configured).unwrap();
@@ -358,8 +362,14 @@ mod tests {
 
     #[test]
     fn an_answer_says_what_it_answers() {
-        let answer = message(&[("correlation-id", "request-9")]);
-        let found = sent(&answer, &Configured::default()).unwrap();
+        let answer = message(&[("correlation-id", "request-9"), ("reply-to", "answers")]);
+        let configured = Configured {
+            is_reply: true,
+            ..Configured::default()
+        };
+        let found = sent(&answer, &configured).unwrap();
+        let wants_an_answer = |(name, _): &(String, String)| name == "reply-to";
+        assert!(!found.headers.iter().any(wants_an_answer));
         assert!(
             found
                 .headers

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fe2o3_amqp::link::SendError;
-use fe2o3_amqp::types::definitions::{AmqpError, ErrorCondition};
-use fe2o3_amqp::types::messaging::{Outcome, Rejected};
+use fe2o3_amqp::types::messaging::Outcome;
 use hub_core::{Backoff, Meter};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::connection::{Connection, Endpoint};
 use crate::lane::{Lane, OnItsWay, Outgoing, Submitted};
 use crate::metrics;
+use crate::rejections::Rejections;
 use crate::words::{self, Refused};
 
 /// Pauses between attempts to connect. Short ones: the hub's own back-off comes on top.
@@ -34,6 +34,8 @@ pub(crate) enum NotSent {
     UnknownAddress(String),
     /// The broker had it and gave it back.
     GivenBack(String),
+    /// The broker wants us to slow down.
+    Busy,
     /// The broker will never take it.
     Refused(String),
 }
@@ -43,6 +45,7 @@ pub(crate) struct Publisher {
     endpoint: Endpoint,
     /// Longest wait for the broker's outcome.
     patience: Duration,
+    rejections: Rejections,
     slots: Semaphore,
     meter: Meter,
     in_flight: AtomicU32,
@@ -85,11 +88,13 @@ impl Publisher {
         endpoint: Endpoint,
         patience: Duration,
         most_in_flight: usize,
+        rejections: Rejections,
         meter: Meter,
     ) -> Self {
         Self {
             endpoint,
             patience,
+            rejections,
             slots: Semaphore::new(most_in_flight),
             meter,
             in_flight: AtomicU32::new(0),
@@ -114,7 +119,7 @@ impl Publisher {
             // Held until the outcome is there: a link ends when nobody holds it.
             let lane = wires.lane(address, patience).await?;
             let on_its_way = submit(&lane, message).await?;
-            outcome(on_its_way.await)
+            self.meaning(on_its_way.await)
         };
         match timeout(patience, sending).await {
             Ok(Err(NotSent::Unavailable(reason))) => Err(NotSent::Unavailable(
@@ -126,6 +131,27 @@ impl Publisher {
                 let reason = format!("address `{address}`: no outcome within {patience:?}");
                 Err(NotSent::Unavailable(reason))
             }
+        }
+    }
+
+    /// What an outcome means (part 3 of the standard, section 3.4).
+    fn meaning(&self, told: Result<Outcome, SendError>) -> Result<(), NotSent> {
+        match told {
+            Ok(Outcome::Accepted(_)) => Ok(()),
+            Ok(Outcome::Rejected(rejected)) => Err(self.rejections.meaning(&rejected)),
+            Ok(Outcome::Released(_)) => {
+                let reason = "the broker could not place the message (`released`)";
+                Err(NotSent::GivenBack(reason.to_owned()))
+            }
+            Ok(Outcome::Modified(modified)) => {
+                let elsewhere = match modified.undeliverable_here {
+                    Some(true) => ", undeliverable here",
+                    _ => "",
+                };
+                let reason = format!("the broker gave the message back (`modified`{elsewhere})");
+                Err(NotSent::GivenBack(reason))
+            }
+            Err(problem) => Err(words::sending(&problem).into()),
         }
     }
 
@@ -245,38 +271,5 @@ impl Lanes {
         if let Some(address) = oldest.map(|(address, _)| address.clone()) {
             self.by_address.remove(&address);
         }
-    }
-}
-
-/// What an outcome means (part 3 of the standard, section 3.4).
-fn outcome(told: Result<Outcome, SendError>) -> Result<(), NotSent> {
-    match told {
-        Ok(Outcome::Accepted(_)) => Ok(()),
-        Ok(Outcome::Rejected(rejected)) => Err(rejection(&rejected)),
-        Ok(Outcome::Released(_)) => {
-            let reason = "the broker could not place the message (`released`)";
-            Err(NotSent::GivenBack(reason.to_owned()))
-        }
-        Ok(Outcome::Modified(modified)) => {
-            let elsewhere = match modified.undeliverable_here {
-                Some(true) => ", undeliverable here",
-                _ => "",
-            };
-            let reason = format!("the broker gave the message back (`modified`{elsewhere})");
-            Err(NotSent::GivenBack(reason))
-        }
-        Err(problem) => Err(words::sending(&problem).into()),
-    }
-}
-
-/// A queue that is full says so; that passes.
-fn rejection(rejected: &Rejected) -> NotSent {
-    let Some(error) = &rejected.error else {
-        return NotSent::Refused("the broker rejected the message, without a reason".to_owned());
-    };
-    let reason = words::error(error);
-    match error.condition {
-        ErrorCondition::AmqpError(AmqpError::ResourceLimitExceeded) => NotSent::GivenBack(reason),
-        _ => NotSent::Refused(reason),
     }
 }

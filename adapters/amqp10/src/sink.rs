@@ -1,10 +1,11 @@
 //! The sink: a message becomes a transfer with an outcome.
 
 use std::io;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{Content, Headers, OutgoingMessage, Sent, Sink, SinkError};
-use hub_names::MessageTemplate;
+use hub_names::{Destination, MessageTemplate};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -16,9 +17,12 @@ use crate::publisher::{NotSent, Publisher};
 /// library holds each a second time, encoded, until its outcome.
 const MEMORY_KIB: u32 = 256 * 1024;
 
+/// Pause that we ask for when the broker wants us to slow down; it does not say for how long.
+const BUSY_PAUSE: Duration = Duration::from_secs(10);
+
 /// What is made of each message.
 pub(crate) struct Templates {
-    pub(crate) address: MessageTemplate,
+    pub(crate) address: Destination,
     pub(crate) subject: Option<MessageTemplate>,
     pub(crate) group_id: Option<MessageTemplate>,
     pub(crate) headers: Headers,
@@ -35,6 +39,7 @@ impl Templates {
         Configured {
             headers: self.headers.clone(),
             reply_to: self.reply_to.clone(),
+            is_reply: self.address.is_reply(),
             subject: filled(&self.subject),
             group_id: filled(&self.group_id),
             ttl_milliseconds: self.ttl_milliseconds,
@@ -98,6 +103,10 @@ impl Amqp10Sink {
             }
             NotSent::UnknownAddress(reason) | NotSent::Refused(reason) => self.refused(reason),
             NotSent::GivenBack(reason) => self.unavailable(reason, true),
+            NotSent::Busy => SinkError::Busy {
+                endpoint: self.endpoint.clone(),
+                retry_after: Some(BUSY_PAUSE),
+            },
         }
     }
 }
@@ -112,7 +121,8 @@ impl Sink for Amqp10Sink {
                 "it has {bytes} bytes, and `max_message_bytes` is {largest}"
             )));
         }
-        let address = self.templates.address.fill(message, str::to_owned);
+        let address = self.templates.address.of(message, str::to_owned);
+        let address = address.map_err(|r| self.refused(r))?;
         if let Err(reason) = usable_address(&address) {
             return Err(self.refused(format!("its address `{address}` {reason}")));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
-use hub_names::MessageTemplate;
+use hub_names::{Destination, MessageTemplate, covers_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,6 +16,7 @@ use crate::lane;
 use crate::metrics;
 use crate::properties::is_free;
 use crate::publisher::Publisher;
+use crate::rejections::{Rejections, check_condition};
 use crate::sink::{Amqp10Sink, Templates};
 
 /// Most messages that may wait for the broker's outcome.
@@ -27,7 +28,12 @@ const NO_MESSAGES: u64 = 0;
 /// Sends each message to an address (AMQP 1.0: IBM MQ, Artemis, Azure Service Bus, SAP Event Mesh).
 ///
 /// A message is sent unsettled and counts as delivered once the broker has `accepted` it. `rejected`
-/// parks it with the broker's reason; `released` and `modified` are tried again. An address that the
+/// parks it with the broker's reason, unless its condition is one that passes: `amqp:internal-error`,
+/// `amqp:resource-limit-exceeded` (a queue that is full), `amqp:resource-locked`,
+/// `amqp:connection:forced`, `amqp:link:detach-forced`, `com.microsoft:timeout`,
+/// `com.microsoft:operation-cancelled`, `com.microsoft:entity-disabled` and those of
+/// `retried_conditions` are tried again, as `released` and `modified` are; after
+/// `com.microsoft:server-busy` the whole endpoint pauses. An address that the
 /// broker does not know is the endpoint's trouble if all messages have the same, and the message's if
 /// it is made of the message's own values: that one is parked. A message is in memory as a whole.
 ///
@@ -44,7 +50,8 @@ pub struct Amqp10SinkConfig {
     pub broker: Broker,
     /// The address, as the broker names it: `orders`; in RabbitMQ 3 `/exchange/orders/north` or
     /// `/amq/queue/orders`. In braces: `message_id`, `correlation_id`, `subject`, `route`,
-    /// `enterprise`, `source_name`.
+    /// `enterprise`, `source_name`. Or `{reply_to}` alone, for answers: where the request's field
+    /// `reply-to` says.
     ///
     /// RabbitMQ 3 says `accepted` also to a message that reaches no queue, and loses it. Name the queue
     /// there, `/amq/queue/orders`: it is looked up whenever the link is made, and by `meterhub check
@@ -53,6 +60,10 @@ pub struct Amqp10SinkConfig {
     /// queue for its key cannot be told from what arrived: send there by the adapter `amqp`, which asks
     /// the broker for a failure.
     pub address: String,
+    /// Where answers may go, as patterns: `*` stands for any characters. An answer that is wanted
+    /// elsewhere, or nowhere, is parked. `*` alone lets requesters choose any address there is.
+    #[serde(default)]
+    pub reply_to_targets: Vec<String>,
     /// The field `subject`, with the same values in braces. In RabbitMQ 3 the routing key where the
     /// address is an exchange, at Azure Service Bus the label.
     #[serde(default)]
@@ -70,6 +81,9 @@ pub struct Amqp10SinkConfig {
     /// How long a message may wait in its queue, in seconds. Then the broker drops it.
     #[serde(default)]
     pub ttl_seconds: Option<u32>,
+    /// Further conditions of `rejected` with which the broker would take the message at another time.
+    #[serde(default)]
+    pub retried_conditions: Vec<String>,
     /// Largest message that is sent, in bytes. Larger ones are parked.
     #[serde(default = "max_message_bytes")]
     pub max_message_bytes: u64,
@@ -107,13 +121,18 @@ impl Amqp10SinkConfig {
         }
     }
 
+    fn destination(&self) -> Result<Destination, ConfigProblem> {
+        let targets = &self.reply_to_targets;
+        Destination::parse("address", &self.address, targets, covers_text)
+    }
+
     fn templates(&self) -> Result<Templates, String> {
         let parsed = |text: &Option<String>| {
             let text = text.as_deref();
             text.map(MessageTemplate::parse).transpose()
         };
         Ok(Templates {
-            address: MessageTemplate::parse(&self.address)?,
+            address: self.destination().map_err(|problem| problem.to_string())?,
             subject: parsed(&self.subject)?,
             group_id: parsed(&self.group_id)?,
             headers: self.headers.clone().into_iter().collect(),
@@ -128,6 +147,7 @@ impl Amqp10SinkConfig {
             endpoint,
             self.outcome_timeout(),
             usize::from(self.max_in_flight),
+            Rejections::new(self.retried_conditions.clone()),
             context.meter.clone(),
         );
         Ok(Amqp10Sink::new(
@@ -139,9 +159,9 @@ impl Amqp10SinkConfig {
     }
 
     fn validate_templates(&self, problems: &mut Vec<ConfigProblem>) {
-        match MessageTemplate::parse(&self.address) {
-            Err(reason) => problems.push(ConfigProblem::error("address", reason)),
-            Ok(template) if template.is_fixed() => {
+        match self.destination() {
+            Err(problem) => problems.push(problem),
+            Ok(destination) if destination.is_fixed() => {
                 check_address("address", &self.address, problems);
             }
             Ok(_) => {}
@@ -154,6 +174,11 @@ impl Amqp10SinkConfig {
         for name in self.headers.keys() {
             if let Err(reason) = is_free(name) {
                 problems.push(ConfigProblem::error("headers", reason));
+            }
+        }
+        for condition in &self.retried_conditions {
+            if let Err(reason) = check_condition(condition) {
+                problems.push(ConfigProblem::error("retried_conditions", reason));
             }
         }
     }
@@ -235,6 +260,9 @@ mod tests {
             problems(&format!("{BROKER}\naddress = 'q.{{subject}}'")),
             []
         );
+        let answers = "address = '{reply_to}'\nreply_to_targets = ['answers.*']\n\
+                       retried_conditions = ['amqp:precondition-failed']";
+        assert_eq!(problems(&format!("{BROKER}\n{answers}")), []);
     }
 
     #[test]
@@ -242,6 +270,9 @@ mod tests {
         for wrong in [
             "address = ''",
             "address = '{what}'",
+            "address = '{reply_to}'",
+            "address = 'q'\nreply_to_targets = ['answers']",
+            "address = 'q'\nretried_conditions = ['']",
             "address = 'q'\nsubject = '{what}'",
             "address = 'q'\nheaders = { message-id = '1' }",
             "address = 'q'\nmax_in_flight = 0",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapter_amqp10::Amqp10SinkConfig;
 use async_trait::async_trait;
+use fe2o3_amqp::types::messaging::MessageId;
 use hub_core::{Content, Sink, SinkConfig, SinkError};
 use lapin::types::AMQPValue;
 use meterhub_tests::conformance::{self, Receiver, Taken, message};
@@ -145,6 +146,52 @@ async fn many_addresses_have_a_link_each_and_an_unknown_one_harms_no_other() {
         let found = reader.broker.drain(&format!("{prefix}.{number}")).await;
         assert_eq!(found.len(), 100);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_to_the_requesters_address_if_it_may() {
+    let Some(broker) = Broker::rabbitmq() else {
+        return;
+    };
+    let _calm = calm().await;
+    let reader = Reader::new(broker).await;
+    let other = unique("other");
+    reader.broker.queue(&other, "classic", &[]).await;
+    let here = reader.broker.address_of(&reader.queue);
+    let options = format!(
+        "address = '{{reply_to}}'\nreply_to_targets = ['*{}']",
+        reader.queue
+    );
+    let sink = reader.connect("password", &options).await;
+    let answer = |reply_to: String| {
+        let mut answer = message(70, "meter:1");
+        answer.headers = vec![
+            ("reply-to".into(), reply_to),
+            ("correlation-id".into(), "request-9".into()),
+        ];
+        answer
+    };
+    sink.send(&answer(here)).await.unwrap();
+    let found = reader.broker.drain(&reader.queue).await;
+    let properties = found[0].properties.as_ref().unwrap();
+    let correlation = MessageId::String("request-9".into());
+    assert_eq!(properties.correlation_id, Some(correlation));
+    assert_eq!(properties.reply_to, None);
+    for (answer, expected) in [
+        (
+            answer(reader.broker.address_of(&other)),
+            "not among `reply_to_targets`",
+        ),
+        (message(71, "meter:1"), "no `reply-to`"),
+    ] {
+        match sink.send(&answer).await {
+            Err(SinkError::Refused { answer, .. }) => {
+                assert!(answer.contains(expected), "{answer}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(reader.broker.drain(&other).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
