@@ -9,7 +9,7 @@ mod standin;
 use std::time::Duration;
 
 use hub_core::Reported;
-use hub_store::messages::ReportView;
+use hub_store::messages::{ReportView, Said};
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::files_load::files_of;
 use meterhub_tests::hub_process::HubProcess;
@@ -69,8 +69,9 @@ async fn an_import_that_fails_is_shown_on_its_delivery_though_the_hub_is_killed(
     std::fs::rename(folder.join(".1.tmp"), folder.join("1.csv")).expect("the disk works");
 
     let hub = HubProcess::start(&config).await;
-    let is_asked_about = || async { fusion.world().fusion.asked > 0 };
-    until_true("the job to be followed", PATIENCE, is_asked_about).await;
+    let told = config.root().join("told");
+    let is_told = || async { files_of(&told).is_ok_and(|files| !files.is_empty()) };
+    until_true("it to be told that the job runs", PATIENCE, is_told).await;
     hub.kill().await;
     let job = {
         let mut world = fusion.world();
@@ -80,9 +81,8 @@ async fn an_import_that_fails_is_shown_on_its_delivery_though_the_hub_is_killed(
     };
     let hub = HubProcess::start(&config).await;
     let said = reported(&config).await;
-    // The outcome is a message of its own, which is passed on.
-    let told = config.root().join("told");
-    let is_told = || async { !files_of(&told).expect("can be read").is_empty() };
+    // That it runs, and its outcome, are messages of their own, which are passed on.
+    let is_told = || async { files_of(&told).expect("can be read").len() >= 2 };
     until_true("the outcome to be told", PATIENCE, is_told).await;
     hub.stop().await;
 
@@ -93,7 +93,7 @@ async fn an_import_that_fails_is_shown_on_its_delivery_though_the_hub_is_killed(
     assert_eq!(said.note, format!("job {job}: ERROR"));
     assert_eq!(fusion.world().fusion.uploads.len(), 1, "imported once");
     let told = files_of(&told).expect("can be read");
-    assert_eq!(told.len(), 1, "told once");
+    assert_eq!(told.len(), 2, "that it runs, and how it ended, once each");
 }
 
 /// The report on the import, once there is one.
@@ -105,7 +105,10 @@ async fn reported(config: &ConfigFolder) -> ReportView {
         let import = kept.iter().find(|message| message.source == "invoices")?;
         let id = import.id.parse().expect("is an id");
         let reports = store.reports_of(id, 10).await.expect("can be read");
-        reports.into_iter().find(|report| report.said.is_some())
+        let is_final = |said: &Said| said.outcome != Reported::UnderWay;
+        reports
+            .into_iter()
+            .find(|report| report.said.as_ref().is_some_and(is_final))
     })
     .await
 }

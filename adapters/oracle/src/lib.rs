@@ -14,6 +14,7 @@ mod config;
 mod fbdi;
 mod metrics;
 mod ords;
+mod scan;
 mod settle;
 mod txeventq;
 

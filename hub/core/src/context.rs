@@ -17,6 +17,9 @@ pub struct AdapterContext {
     pub enterprise: String,
     /// Relative paths in the configuration are relative to this folder.
     pub base_dir: PathBuf,
+    /// Where to make files that are of no use after a restart. Beside the hub's data, so on a disk with
+    /// room: the system's own folder for them is often memory.
+    pub temporary: PathBuf,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The file system.
@@ -38,6 +41,7 @@ impl AdapterContext {
             name: name.to_owned(),
             enterprise: enterprise.to_owned(),
             base_dir: base_dir.to_owned(),
+            temporary: std::env::temp_dir(),
             clock: Arc::new(SystemClock),
             files: Arc::new(OsFiles),
             shared: Shared::default(),

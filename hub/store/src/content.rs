@@ -70,13 +70,19 @@ impl ContentStore {
         })
     }
 
+    /// Where files may be made that a restart removes.
+    #[must_use]
+    pub fn partial_folder(&self) -> PathBuf {
+        self.root.join(PARTIAL)
+    }
+
     /// Removes what a crash left half-written. Only for the one process that takes messages in.
     ///
     /// # Errors
     /// The folder cannot be cleared.
     pub fn clear_partial(&self) -> io::Result<()> {
         self.files
-            .list(&self.root.join(PARTIAL))?
+            .list(&self.partial_folder())?
             .iter()
             .try_for_each(|left_over| self.files.remove(left_over))
     }
@@ -184,7 +190,7 @@ impl ContentStore {
     }
 
     fn partial(&self, unique: &str) -> PathBuf {
-        self.root.join(PARTIAL).join(unique)
+        self.partial_folder().join(unique)
     }
 
     /// Copies where linking is not possible, and makes sure the copy is what was hashed.

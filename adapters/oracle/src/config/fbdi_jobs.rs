@@ -18,11 +18,17 @@ use crate::metrics::OF_JOBS;
 /// Each outcome is a message of this source (JSON: job, status, the jobs it started) with a report
 /// that the hub shows on the delivery which started the job. `SUCCEEDED` means that it arrived, as
 /// does `WARNING` unless `warning_is_failure`; `ERROR`, `CANCELLED`, `EXPIRED` and the like that it
-/// failed. A job whose own status is good, but one of whose jobs failed, failed.
+/// failed. A job whose own status is good, but one of whose jobs failed, failed; while one of them is
+/// under way, so is the job. A state whose name we do not know never decides: of a job it is waited for
+/// another, of a job below it is named in the note.
+///
+/// The first time that a job is seen running is told too (`report_running`), in a message of its own
+/// with the outcome `under way`.
 ///
 /// Jobs are asked about again and again, more and more seldom; with `callbacks`, Fusion's call makes
 /// the hub ask at once. What a call says is not believed: only what Fusion answers with our
-/// credentials counts. A job is forgotten only once its outcome is in the hub's store.
+/// credentials counts. A job is forgotten only once its outcome is in the hub's store. An answer of 5xx
+/// about one job holds up no other: that job is asked about more and more seldom, until it is given up.
 ///
 /// Not seen by an Oracle system: tested against a stand-in that speaks the documented protocol.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -48,7 +54,11 @@ pub struct FbdiJobsSourceConfig {
     /// Take `WARNING` for a failure: some imports give it for rejected lines.
     #[serde(default)]
     pub warning_is_failure: bool,
-    /// What to fetch of an ended job, into the message.
+    /// Tell once of each job that it runs, not only how it ended.
+    #[serde(default = "report_running")]
+    pub report_running: bool,
+    /// What to fetch of an ended job, into the message. What is not to be had after some attempts is left
+    /// out, with the reason.
     #[serde(default)]
     pub fetch: Fetch,
     /// Largest log and output that are fetched, in bytes of their base64.
@@ -97,6 +107,10 @@ fn max_poll_seconds() -> u64 {
 
 fn give_up_hours() -> u64 {
     72
+}
+
+fn report_running() -> bool {
+    true
 }
 
 fn max_fetch_bytes() -> usize {
@@ -185,6 +199,7 @@ callbacks = { query_tokens = ["env:FUSION_CALLBACK_TOKEN"] }
             resource: self.resource.clone(),
             account: self.account.clone(),
             warning_is_failure: self.warning_is_failure,
+            report_running: self.report_running,
             give_up: Duration::from_secs(self.give_up_hours.saturating_mul(3_600)),
             fetch: self.fetch,
             max_fetch_bytes: self.max_fetch_bytes,

@@ -28,7 +28,8 @@ const LARGEST_DOCUMENT: u64 = 2 * 1024 * 1024 * 1024;
 /// A yes means that Fusion has the file and started a job, whose number is noted with the delivery.
 /// What becomes of the job is told by a source `oracle_fbdi_jobs` of the same `account`. A request
 /// that got no answer is tried again, and Fusion cannot tell that it is the same: `file_name` is the
-/// same at every attempt, so that an operator can.
+/// same at every attempt, so that an operator can. One that was answered 2xx without the number of a job
+/// (the answer broke off) is parked: it may be imported, and the reason names the file to look for.
 ///
 /// Not seen by an Oracle system: tested against a stand-in that speaks the documented protocol.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -126,10 +127,11 @@ impl FbdiSinkConfig {
         Ok(Some(url.into()))
     }
 
-    fn packing(&self) -> Packing {
+    fn packing(&self, context: &AdapterContext) -> Packing {
         Packing {
             csv: self.csv.clone(),
             max_bytes: self.max_document_bytes,
+            folder: context.temporary.clone(),
         }
     }
 
@@ -203,7 +205,7 @@ csv = { file_name = "ApInvoicesInterface.csv" }
             resource: self.resource.clone(),
             account: self.account.clone(),
             import: self.import(context).map_err(failed)?,
-            packing: self.packing(),
+            packing: self.packing(context),
             state: Arc::clone(&context.state),
             clock: Arc::clone(&context.clock),
             meter: context.meter.clone(),

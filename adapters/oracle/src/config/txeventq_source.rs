@@ -22,11 +22,17 @@ use crate::txeventq::{Consumer, TxEventQSource};
 /// The documented API has no call that commits an offset: what is fetched counts as consumed. So the
 /// hub keeps the offsets itself, each once the record is committed here, and when it connects moves
 /// the group back to them. Nothing else may consume with this group. Only what is fetched of a
-/// partition for the very first time, by a hub that is killed before it has the answer, is lost.
+/// partition for the very first time, by a hub that does not get the answer (it is killed, the line
+/// breaks), is lost.
 ///
 /// Records of a partition are taken in their order, one at a time. One that is rejected (its offset
 /// was another record before, say) is skipped; the reason is logged and kept. A record's identity is
-/// topic, partition and offset; its key becomes the message's name.
+/// topic, partition and offset; its key becomes the message's name. A record that is larger than
+/// `max_fetch_bytes` is skipped too: it stays in the topic, and the log and what is kept name its offset.
+///
+/// What comes without topic, partition or offset, or is no JSON, holds up nothing: it becomes a message
+/// as it is written, of the name `unreadable record`, with the reason in the header `txeventq-problem`,
+/// and is known by its content.
 ///
 /// Not seen by an Oracle system: tested against a stand-in that speaks the documented protocol.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -50,7 +56,8 @@ pub struct TxEventQSourceConfig {
     /// Pause after a question that brought no records, in seconds.
     #[serde(default = "poll_seconds")]
     pub poll_seconds: u64,
-    /// Largest answer with records, in bytes. One that is larger stops the source.
+    /// Largest record, and most records that are held at once, in bytes of JSON. Of an answer that is
+    /// larger the rest is fetched again later; a record that is larger alone is skipped.
     #[serde(default = "max_fetch_bytes")]
     pub max_fetch_bytes: usize,
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, Write};
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use hub_core::{Content, Piece};
@@ -29,6 +30,8 @@ const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
 pub(crate) struct Packing {
     pub(crate) csv: Option<CsvToZip>,
     pub(crate) max_bytes: u64,
+    /// Where files are made. On a disk: the system's own folder is often memory.
+    pub(crate) folder: PathBuf,
 }
 
 /// An import file.
@@ -65,9 +68,10 @@ impl Packing {
         let magic = ZIP_MAGIC.len() as u64;
         content.reader().take(magic).read_to_end(&mut head).await?;
         let document = if head == ZIP_MAGIC {
-            as_it_is(content.clone()).await?
+            as_it_is(content.clone(), self.folder.clone()).await?
         } else if let Some(csv) = self.csv.clone() {
-            zipped(content.clone(), csv, manifest.to_owned()).await?
+            let folder = self.folder.clone();
+            zipped(content.clone(), csv, manifest.to_owned(), folder).await?
         } else {
             return Err(no(
                 "is no ZIP, expected one of CSV files; `csv` would zip a CSV",
@@ -84,9 +88,9 @@ impl Packing {
 }
 
 /// A ZIP, once its entries were looked at.
-async fn as_it_is(content: Content) -> Result<Document, PackError> {
+async fn as_it_is(content: Content, folder: PathBuf) -> Result<Document, PackError> {
     blocking(move || {
-        let document = in_one_piece(content)?;
+        let document = in_one_piece(content, &folder)?;
         match document.content.0.as_slice() {
             [Piece::File { path, .. }] => look_at(File::open(path)?)?,
             [Piece::Bytes(bytes)] => look_at(Cursor::new(bytes.clone()))?,
@@ -98,14 +102,14 @@ async fn as_it_is(content: Content) -> Result<Document, PackError> {
 }
 
 /// A ZIP's directory is at its end, so it must be possible to go there.
-fn in_one_piece(content: Content) -> io::Result<Document> {
+fn in_one_piece(content: Content, folder: &Path) -> io::Result<Document> {
     if content.0.len() <= 1 {
         return Ok(Document {
             content,
             _file: None,
         });
     }
-    let mut file = NamedTempFile::new()?;
+    let mut file = NamedTempFile::new_in(folder)?;
     io::copy(&mut SyncIoBridge::new(content.reader()), &mut file)?;
     kept(file)
 }
@@ -154,9 +158,14 @@ fn look_at(zip: impl Read + Seek) -> Result<(), PackError> {
     Ok(())
 }
 
-async fn zipped(content: Content, csv: CsvToZip, manifest: String) -> Result<Document, PackError> {
+async fn zipped(
+    content: Content,
+    csv: CsvToZip,
+    manifest: String,
+    folder: PathBuf,
+) -> Result<Document, PackError> {
     blocking(move || {
-        let mut zip = ZipWriter::new(NamedTempFile::new()?);
+        let mut zip = ZipWriter::new(NamedTempFile::new_in(folder)?);
         // Without times: the same at every attempt.
         let options = SimpleFileOptions::default().large_file(content.len() > u32::MAX.into());
         zip.start_file(&*csv.file_name, options)
@@ -197,6 +206,7 @@ mod tests {
         Packing {
             csv,
             max_bytes: 100_000,
+            folder: std::env::temp_dir(),
         }
     }
 

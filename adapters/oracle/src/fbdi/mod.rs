@@ -4,7 +4,7 @@
 //! `importBulkData` answers `ReqstId`, the number of the job, or `-1`; `GET ?finder=ESSJobStatusRF`
 //! answers its `RequestStatus`; `ESSExecutionDetailsRF` the jobs below it; `ESSJobExecutionDetailsRF`
 //! log and output. The answer to the `POST` repeats the whole document, which is why it is scanned
-//! ([`scan`]) and not read.
+//! ([`crate::scan`]) and not read.
 
 mod callback;
 mod details;
@@ -12,7 +12,6 @@ mod document;
 mod envelope;
 mod follow;
 mod jobs;
-mod scan;
 mod sink;
 mod source;
 mod status;

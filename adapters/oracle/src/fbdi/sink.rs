@@ -13,8 +13,8 @@ use tracing::error;
 use super::document::{PackError, Packing};
 use super::envelope::Import;
 use super::jobs::{StartedJob, reference, remembered};
-use super::scan::TopLevel;
 use crate::metrics::JOBS;
+use crate::scan::TopLevel;
 
 /// Most of a refusal that is read.
 const LARGEST_ANSWER: usize = 8 * 1024;
@@ -55,9 +55,21 @@ impl Sink for FbdiSink {
             answer.judged(&[], &answer.shown())?;
             return Err(answer.unavailable(&answer.shown()));
         }
-        let answer = self.scanned(response, length).await?;
-        let job = self.job(&answer)?;
-        Ok(self.started(message, &job).await)
+        // From here on Fusion has the file: to send it once more could import it twice.
+        let status = response.status();
+        let (answer, broken) = self.scanned(response, length).await;
+        match number(&answer) {
+            Some(number) if number > 0 => Ok(self.started(message, &number.to_string()).await),
+            Some(_) => Err(self.refused(format!("no job was started: {}", shown(&answer)))),
+            None => {
+                let broken = broken.unwrap_or_else(|| shown(&answer));
+                let file = self.import.file_name(message);
+                Err(self.refused(format!(
+                    "answered {status}, but {broken}: it may be imported; look for the file {file} before it is \
+                     sent again"
+                )))
+            }
+        }
     }
 }
 
@@ -73,42 +85,36 @@ impl FbdiSink {
         }
     }
 
-    /// The short fields of the answer, which repeats the document.
+    fn refused(&self, answer: String) -> SinkError {
+        SinkError::Refused {
+            endpoint: self.endpoint.clone(),
+            answer,
+        }
+    }
+
+    /// The short fields of the answer, which repeats the document; and why it has no end, if it has none.
     async fn scanned(
         &self,
         mut response: Response,
         sent: u64,
-    ) -> Result<HashMap<String, Value>, SinkError> {
+    ) -> (HashMap<String, Value>, Option<String>) {
         let mut scan = TopLevel::default();
         let mut received = 0;
         let limit = sent.saturating_add(ANSWER_SLACK);
-        let gone = |reason: String| SinkError::from(self.client.no_answer(reason));
         while received <= limit {
-            let chunk = response.chunk().await;
-            match chunk.map_err(|problem| gone(hub_web::reason(problem)))? {
-                Some(chunk) => {
+            match response.chunk().await {
+                Ok(Some(chunk)) => {
                     received += chunk.len() as u64;
                     scan.push(&chunk);
                 }
-                None => return Ok(scan.finish()),
+                Ok(None) => return (scan.finish(), None),
+                Err(problem) => {
+                    let reason = format!("its answer broke off ({})", hub_web::reason(problem));
+                    return (scan.finish(), Some(reason));
+                }
             }
         }
-        Err(gone("its answer has no end".to_owned()))
-    }
-
-    /// The number of the job. -1 is Fusion's way to say no.
-    fn job(&self, answer: &HashMap<String, Value>) -> Result<String, SinkError> {
-        let number = match answer.get("ReqstId") {
-            Some(Value::String(text)) => text.trim().parse::<u64>().ok(),
-            Some(value) => value.as_u64(),
-            None => None,
-        };
-        let refused = || SinkError::Refused {
-            endpoint: self.endpoint.clone(),
-            answer: format!("no job was started: {}", shown(answer)),
-        };
-        let number = number.filter(|number| *number > 0);
-        number.map(|n| n.to_string()).ok_or_else(refused)
+        (scan.finish(), Some("its answer has no end".to_owned()))
     }
 
     /// Remembers the job.
@@ -117,6 +123,7 @@ impl FbdiSink {
             message_id: message.message_id.to_string(),
             file: self.import.file_name(message),
             started: self.clock.now().micros(),
+            told: false,
         };
         self.meter.count(JOBS, 1);
         let mut note = format!("job {job}, file {}", started.file);
@@ -140,6 +147,14 @@ impl FbdiSink {
             }
         }
         false
+    }
+}
+
+/// The number of the job; -1 is Fusion's way to say no.
+fn number(answer: &HashMap<String, Value>) -> Option<i64> {
+    match answer.get("ReqstId")? {
+        Value::String(text) => text.trim().parse().ok(),
+        value => value.as_i64(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The source: which job is asked about when, and one outcome at a time.
+//! The source: which job is asked about when, and one piece of news at a time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{
-    AdapterContext, Arrival, Body, IncomingMessage, Meter, Source, SourceError, StateStore,
+    AdapterContext, Arrival, Body, IncomingMessage, Meter, Source, SourceError, StateEntry,
+    StateStore,
 };
 use hub_web::OpenDoor;
 use tokio::sync::oneshot;
@@ -14,13 +15,15 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::callback::Nudges;
-use super::follow::{Ended, FollowedJobs};
-use super::jobs::{StartedJob, forgotten, open_jobs};
+use super::follow::{FollowedJobs, News, Standing, Trouble};
+use super::jobs::{StartedJob, forgotten, open_jobs, remembered};
 use crate::metrics::JOBS_OPEN;
 use crate::settle::{Outcome, StateReceipt, outcome};
 
 /// How often it is looked which jobs there are.
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
+/// How long nothing is asked after an answer that we are too fast, if it does not say.
+const BUSY_PAUSE: Duration = Duration::from_secs(30);
 
 /// How often a job is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -34,11 +37,29 @@ struct Turn {
     job: StartedJob,
     at: Instant,
     pause: Duration,
+    /// Questions in a row that were of no use.
+    troubles: u32,
 }
 
-/// An outcome that is not settled yet.
+impl Turn {
+    /// Asked about more and more seldom.
+    fn later(&mut self, longest: Duration) {
+        self.at = Instant::now() + self.pause;
+        self.pause = self.pause.saturating_mul(2).min(longest);
+    }
+}
+
+/// What a message says of its job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Running,
+    Ended,
+}
+
+/// News that are not settled yet.
 struct Pending {
     job: String,
+    said: Said,
     outcome: oneshot::Receiver<Outcome>,
 }
 
@@ -79,15 +100,19 @@ impl JobsSource {
         }
     }
 
-    /// Waits until the last outcome is settled.
+    /// Waits until the last news are settled.
     async fn settle(&mut self) {
         let Some(pending) = &mut self.pending else {
             return;
         };
         let outcome = outcome(&mut pending.outcome).await;
-        let job = std::mem::take(&mut pending.job);
+        let (job, said) = (std::mem::take(&mut pending.job), pending.said);
         self.pending = None;
         match (outcome, self.turns.get_mut(&job)) {
+            (Outcome::Settled, Some(turn)) if said == Said::Running => {
+                turn.job.told = true;
+                turn.later(self.pace.longest);
+            }
             (Outcome::Settled, _) => drop(self.turns.remove(&job)),
             (Outcome::Again(after), Some(turn)) => turn.at = Instant::now() + after,
             (Outcome::Again(_), None) => {}
@@ -110,7 +135,12 @@ impl JobsSource {
         let pause = self.pace.first;
         for (id, job) in jobs {
             let at = Instant::now();
-            self.turns.entry(id).or_insert(Turn { job, at, pause });
+            self.turns.entry(id).or_insert(Turn {
+                job,
+                at,
+                pause,
+                troubles: 0,
+            });
         }
         // A number without fraction; no hub has so many jobs that it would be rounded.
         self.meter
@@ -138,43 +168,93 @@ impl JobsSource {
         let Some((id, turn)) = self.next().filter(|(_, turn)| turn.at <= Instant::now()) else {
             return Ok(None);
         };
-        let id = id.clone();
-        if let Some(ended) = self.followed.ask(&id, &turn.job).await? {
-            return Ok(Some(self.arrival(id, ended)));
+        let (id, job) = (id.clone(), turn.job.clone());
+        let asked = self.followed.ask(&id, &job, turn.troubles).await;
+        let Some(turn) = self.turns.get_mut(&id) else {
+            return Ok(None);
+        };
+        if asked.is_ok() {
+            turn.troubles = 0;
         }
-        let longest = self.pace.longest;
+        match asked {
+            Ok(Standing::Ended(news)) => return Ok(Some(self.arrival(id, Said::Ended, news))),
+            Ok(Standing::Running(news)) => return Ok(Some(self.arrival(id, Said::Running, news))),
+            Ok(Standing::Unchanged) => {}
+            Err(Trouble::Endpoint(problem)) => return Err(problem),
+            Err(Trouble::Busy(pause)) => self.pause_all(pause.unwrap_or(BUSY_PAUSE)),
+            Err(Trouble::Job(reason)) => {
+                // The others are asked about as before; this one until it is given up.
+                turn.troubles = turn.troubles.saturating_add(1);
+                if turn.troubles == 1 {
+                    warn!(job = id, reason, "Fusion does not tell of a job");
+                }
+            }
+        }
         if let Some(turn) = self.turns.get_mut(&id) {
-            turn.at = Instant::now() + turn.pause;
-            turn.pause = turn.pause.saturating_mul(2).min(longest);
+            turn.later(self.pace.longest);
         }
         Ok(None)
     }
 
-    fn arrival(&mut self, job: String, ended: Ended) -> Arrival {
+    fn pause_all(&mut self, pause: Duration) {
+        let until = Instant::now() + pause;
+        for turn in self.turns.values_mut() {
+            turn.at = turn.at.max(until);
+        }
+    }
+
+    fn arrival(&mut self, job: String, said: Said, news: News) -> Arrival {
         let (tell, told) = oneshot::channel();
+        let reference = &news.report.reference;
+        let (name, key) = match said {
+            Said::Running => (
+                format!("job-{job}-running.json"),
+                format!("{reference}/running"),
+            ),
+            Said::Ended => (format!("job-{job}.json"), reference.clone()),
+        };
         let message = IncomingMessage {
-            name: format!("job-{job}.json"),
+            name,
             media_type: Some("application/json".to_owned()),
-            business_key: Some(ended.report.reference.clone()),
-            reports: vec![ended.report],
-            body: Body::Bytes(ended.body.to_string().into()),
+            business_key: Some(key),
+            reports: vec![news.report],
+            body: Body::Bytes(news.body.to_string().into()),
             ..IncomingMessage::default()
         };
-        let forget = vec![forgotten(&job)];
-        let also = forget.clone();
+        let written = self.written(&job, said);
+        let also = written.clone();
         let number = job.clone();
         let receipt = StateReceipt {
             state: Arc::clone(&self.state),
             space: self.followed.account.clone(),
-            accepted: forget,
+            accepted: written,
             rejected: Box::new(move |reason| {
-                warn!(job = number, reason, "the outcome of a job was rejected");
+                warn!(job = number, reason, "what is told of a job was rejected");
                 also
             }),
             outcome: tell,
         };
-        self.pending = Some(Pending { job, outcome: told });
+        self.pending = Some(Pending {
+            job,
+            said,
+            outcome: told,
+        });
         Arrival::new(message, Box::new(receipt))
+    }
+
+    /// What is written down once news are settled: never told again.
+    fn written(&self, job: &str, said: Said) -> Vec<StateEntry> {
+        let told = |turn: &Turn| {
+            let told = StartedJob {
+                told: true,
+                ..turn.job.clone()
+            };
+            remembered(job, &told)
+        };
+        match said {
+            Said::Running => self.turns.get(job).map(told).into_iter().collect(),
+            Said::Ended => vec![forgotten(job)],
+        }
     }
 
     async fn wait(&self) {

@@ -40,7 +40,6 @@ impl Progress {
             | "CANCELLING"
             | "CANCELING"
             | "PENDING_VALIDATION"
-            | "SCHEDULE_EXPANDED"
             | "ERROR_AUTO_RETRY" => Self::UnderWay,
             _ => Self::Unknown,
         }

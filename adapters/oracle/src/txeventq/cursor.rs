@@ -60,11 +60,21 @@ impl Cursors {
         next.is_some_and(|next| record.offset < *next)
     }
 
-    /// Whether nothing of the record's partition was ever taken.
-    pub(crate) fn is_new(&self, record: &Record) -> bool {
-        !self
-            .0
-            .contains_key(&(record.topic.clone(), record.partition))
+    /// Those of these places of which nothing was ever taken.
+    pub(crate) fn new_of<'p>(
+        &self,
+        begins: &'p HashMap<Place, u64>,
+    ) -> impl Iterator<Item = (&'p Place, &'p u64)> {
+        begins
+            .iter()
+            .filter(|(place, _)| !self.0.contains_key(*place))
+    }
+
+    /// Notes where partitions begin of which nothing was taken yet.
+    pub(crate) fn begin(&mut self, begins: &HashMap<Place, u64>) {
+        for (place, offset) in begins {
+            self.0.entry(place.clone()).or_insert(*offset);
+        }
     }
 
     /// Notes where a partition is.
@@ -77,6 +87,12 @@ impl Cursors {
 /// What writes down where a partition is.
 pub(crate) fn written(record: &Record, next: u64) -> StateEntry {
     (key(CURSOR, record), Some(next.to_string()))
+}
+
+/// What writes down where a partition begins.
+pub(crate) fn begun((topic, partition): &Place, offset: u64) -> StateEntry {
+    let key = format!("{CURSOR}{topic}/{partition}");
+    (key, Some(offset.to_string()))
 }
 
 /// What writes down that a record was skipped, and why. Of each partition the last is kept.
@@ -112,7 +128,13 @@ mod tests {
         let mut cursors = Cursors::read(&state, "s").await.unwrap();
         let expected = json!({ "offsets": [{ "topic": "A/B", "partition": 3, "offset": 42 }] });
         assert_eq!(cursors.positions(), Some(expected));
-        assert!(cursors.is_past(&record) && !cursors.is_new(&record));
+        let begins = HashMap::from([(("A/B".to_owned(), 3), 9), (("A/B".to_owned(), 4), 7)]);
+        let new: Vec<_> = cursors.new_of(&begins).map(|(place, _)| place.1).collect();
+        assert_eq!(new, [4]);
+        assert_eq!(begun(&("A/B".to_owned(), 3), 42), written(&record, 42));
+        assert!(cursors.is_past(&record));
+        cursors.begin(&begins);
+        assert!(cursors.is_past(&record), "a begin is no step back");
         cursors.set(&record, 41);
         assert!(!cursors.is_past(&record));
         let kept = state.get("s", "skipped:A/B/3").await.unwrap().unwrap();

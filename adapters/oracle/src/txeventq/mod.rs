@@ -8,6 +8,7 @@
 
 mod consumer;
 mod cursor;
+mod elements;
 mod records;
 mod sink;
 mod source;

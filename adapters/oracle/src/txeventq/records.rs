@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hub_core::Headers;
 use serde_json::{Map, Value, json};
 
+use super::elements::Element;
 use crate::config::ValueForm;
 
 /// Most headers of a record that are kept, and longest value of one, in characters.
@@ -23,24 +24,60 @@ pub(crate) struct Record {
     pub(crate) headers: Headers,
 }
 
-/// The records of an answer: a list, or an object that holds it.
-///
-/// # Errors
-/// What is not as expected.
-pub(crate) fn records(body: &[u8]) -> Result<Vec<Record>, String> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Vec::new());
+/// What an answer holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Item {
+    /// A record.
+    Record(Record),
+    /// A record without its value, which is larger than allowed: so many bytes.
+    Large(Record, u64),
+    /// What cannot be placed, as it is written.
+    Odd(Odd),
+}
+
+/// An element that is no record with a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Odd {
+    pub(crate) text: Bytes,
+    /// What is not as expected.
+    pub(crate) problem: String,
+}
+
+impl Item {
+    /// What an element is.
+    ///
+    /// # Errors
+    /// It is larger than allowed, and its place is not told.
+    pub(crate) fn of(element: Element) -> Result<Self, String> {
+        match element {
+            Element::Whole(text) => Ok(match read(&text) {
+                Ok(record) => Self::Record(record),
+                Err(problem) => Self::Odd(Odd {
+                    text: text.into(),
+                    problem,
+                }),
+            }),
+            Element::Large(bytes, short) => {
+                let short = Value::Object(short.into_iter().collect());
+                let placed = record(&short).map(|record| Self::Large(record, bytes));
+                placed.map_err(|problem| format!("a record has {bytes} bytes, and {problem}"))
+            }
+        }
     }
-    let answer: Value = serde_json::from_slice(body)
-        .map_err(|error| format!("its records are no JSON, or more than allowed: {error}"))?;
-    let list = match &answer {
-        Value::Array(list) => Some(list),
-        object => ["records", "items"]
-            .iter()
-            .find_map(|name| object.get(name)?.as_array()),
-    };
-    let list = list.ok_or("its answer holds no list of records")?;
-    list.iter().map(record).collect()
+
+    /// The record, of which only the place is sure.
+    pub(crate) fn placed(&self) -> Option<&Record> {
+        match self {
+            Self::Record(record) | Self::Large(record, _) => Some(record),
+            Self::Odd(_) => None,
+        }
+    }
+}
+
+fn read(text: &[u8]) -> Result<Record, String> {
+    let value: Value =
+        serde_json::from_slice(text).map_err(|error| format!("a record is no JSON: {error}"))?;
+    record(&value)
 }
 
 fn record(value: &Value) -> Result<Record, String> {
@@ -49,7 +86,7 @@ fn record(value: &Value) -> Result<Record, String> {
         found.as_u64().or_else(|| found.as_str()?.parse().ok())
     };
     let text = |names: [&str; 2]| names.iter().find_map(|name| value.get(name)?.as_str());
-    let lacks = |what: &str| format!("a record lacks its `{what}`");
+    let lacks = |what: &str| format!("it lacks its `{what}`");
     Ok(Record {
         topic: text(["topic", "topic_name"])
             .ok_or_else(|| lacks("topic"))?
@@ -140,41 +177,53 @@ pub(crate) fn produced(
 mod tests {
     use super::*;
 
-    #[test]
-    fn records_are_read_as_the_versions_write_them() {
-        let kafka = br#"[{"topic":"T","key":"k","value":{"a":1},"partition":0,"offset":7,
-            "headers":{"X-Id":"1"}}]"#;
-        let found = records(kafka).unwrap();
-        assert_eq!((found[0].partition, found[0].offset), (0, 7));
-        assert_eq!(found[0].body(ValueForm::Text).unwrap(), r#"{"a":1}"#);
-        assert_eq!(found[0].headers, [("x-id".to_owned(), "1".to_owned())]);
-        let ords = br#"{"records":[{"topic_name":"T","key":null,"value":"YWI=","partition_id":"2",
-            "message_offset":3,"headers":[{"key":"A","value":5}]}]}"#;
-        let found = records(ords).unwrap();
-        assert_eq!((found[0].partition, found[0].offset), (2, 3));
-        assert_eq!(found[0].key, "");
-        assert_eq!(found[0].body(ValueForm::Base64).unwrap(), "ab");
-        assert_eq!(found[0].headers, [("a".to_owned(), "5".to_owned())]);
-        assert_eq!(records(b" \n").unwrap(), []);
-        assert_eq!(records(b"[]").unwrap(), []);
+    fn item(text: &str) -> Item {
+        Item::of(Element::Whole(text.as_bytes().to_vec())).unwrap()
+    }
+
+    fn placed(text: &str) -> Record {
+        match item(text) {
+            Item::Record(record) => record,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn what_cannot_be_placed_is_an_error() {
-        for (body, hint) in [
-            (&b"<html>"[..], "no JSON"),
-            (b"{}", "no list"),
-            (br#"[{"partition":0,"offset":1}]"#, "`topic`"),
-            (br#"[{"topic":"T","offset":1}]"#, "`partition`"),
-            (
-                br#"[{"topic":"T","partition":-1,"offset":1}]"#,
-                "`partition`",
-            ),
-            (br#"[{"topic":"T","partition":0}]"#, "`offset`"),
+    fn records_are_read_as_the_versions_write_them() {
+        let found = placed(
+            r#"{"topic":"T","key":"k","value":{"a":1},"partition":0,"offset":7,
+            "headers":{"X-Id":"1"}}"#,
+        );
+        assert_eq!((found.partition, found.offset), (0, 7));
+        assert_eq!(found.body(ValueForm::Text).unwrap(), r#"{"a":1}"#);
+        assert_eq!(found.headers, [("x-id".to_owned(), "1".to_owned())]);
+        let found = placed(
+            r#"{"topic_name":"T","key":null,"value":"YWI=","partition_id":"2",
+            "message_offset":3,"headers":[{"key":"A","value":5}]}"#,
+        );
+        assert_eq!((found.partition, found.offset), (2, 3));
+        assert_eq!(found.key, "");
+        assert_eq!(found.body(ValueForm::Base64).unwrap(), "ab");
+        assert_eq!(found.headers, [("a".to_owned(), "5".to_owned())]);
+    }
+
+    #[test]
+    fn what_cannot_be_placed_is_kept_with_what_is_wrong() {
+        for (text, hint) in [
+            (r#"{"partition":0,"offset":1}"#, "`topic`"),
+            (r#"{"topic":"T","offset":1}"#, "`partition`"),
+            (r#"{"topic":"T","partition":-1,"offset":1}"#, "`partition`"),
+            (r#"{"topic":"T","partition":0}"#, "`offset`"),
+            ("5", "`topic`"),
+            ("{\"topic\":\"\u{1}\"}", "no JSON"),
         ] {
-            let error = records(body).unwrap_err();
-            assert!(error.contains(hint), "{error}");
+            let Item::Odd(odd) = item(text) else {
+                panic!("{text}")
+            };
+            assert_eq!(odd.text, text);
+            assert!(odd.problem.contains(hint), "{}", odd.problem);
         }
+        assert!(Item::of(Element::Large(9, Default::default())).is_err());
     }
 
     #[test]

@@ -14,15 +14,17 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
-use super::consumer::Consumer;
-use super::cursor::{Cursors, skipped, written};
-use super::records::Record;
+use super::consumer::{Consumer, Fetched};
+use super::cursor::{Cursors, begun, skipped, written};
+use super::records::{Item, Odd, Record};
 use crate::config::ValueForm;
 use crate::metrics::SKIPPED;
 use crate::settle::{Outcome, StateReceipt, outcome};
 
 /// How often it is looked, while a record is on its way in the hub, whether the server is still there.
 const PROBE_PAUSE: Duration = Duration::from_secs(5);
+/// Pause before what could not be written down is tried again.
+const WRITE_PAUSE: Duration = Duration::from_millis(500);
 
 /// A connected consumer.
 pub(crate) struct TxEventQSource {
@@ -36,7 +38,13 @@ pub(crate) struct TxEventQSource {
     meter: Meter,
     cursors: Cursors,
     /// Fetched, in order; the first may be on its way.
-    records: VecDeque<Record>,
+    items: VecDeque<Item>,
+    /// Fetched, and not written down yet where its partitions begin.
+    fetched: Option<Fetched>,
+    /// There was not room for all that was fetched.
+    must_seek: bool,
+    /// Why nothing can be asked once all is settled.
+    broken: Option<String>,
     pending: Option<oneshot::Receiver<Outcome>>,
     /// Runs on if nobody waits for it: what it brings counts as consumed.
     fetching: Option<Fetch>,
@@ -45,7 +53,7 @@ pub(crate) struct TxEventQSource {
 }
 
 /// A question that is on its way; it ends with the source.
-struct Fetch(JoinHandle<Result<Vec<Record>, SourceError>>);
+struct Fetch(JoinHandle<Result<Fetched, SourceError>>);
 
 impl Drop for Fetch {
     fn drop(&mut self) {
@@ -76,7 +84,10 @@ impl TxEventQSource {
             state: Arc::clone(&context.state),
             meter: context.meter.clone(),
             cursors,
-            records: VecDeque::new(),
+            items: VecDeque::new(),
+            fetched: None,
+            must_seek: false,
+            broken: None,
             pending: None,
             fetching: None,
             not_before: Instant::now(),
@@ -97,7 +108,7 @@ impl TxEventQSource {
         self.pending = None;
         match outcome {
             Outcome::Settled => {
-                if let Some(record) = self.records.pop_front() {
+                if let Some(Item::Record(record)) = self.items.pop_front() {
                     self.cursors.set(&record, record.offset.saturating_add(1));
                 }
             }
@@ -108,6 +119,15 @@ impl TxEventQSource {
 
     /// Brings more records, if there are any.
     async fn fetch(&mut self) -> Result<(), SourceError> {
+        if let Some(reason) = self.broken.take() {
+            return Err(self.consumer.trouble(reason));
+        }
+        if self.must_seek
+            && let Some(positions) = self.cursors.positions()
+        {
+            self.consumer.seek(&positions).await?;
+        }
+        self.must_seek = false;
         let consumer = &self.consumer;
         let fetching = self.fetching.get_or_insert_with(|| {
             let consumer = Arc::clone(consumer);
@@ -115,31 +135,45 @@ impl TxEventQSource {
         });
         let fetched = (&mut fetching.0).await;
         self.fetching = None;
-        let records = fetched.map_err(|problem| SourceError::Disconnected {
+        let fetched = fetched.map_err(|problem| SourceError::Disconnected {
             endpoint: self.endpoint.clone(),
             reason: problem.to_string(),
         })??;
-        if records.is_empty() {
+        if fetched.items.is_empty() {
             self.not_before = Instant::now() + self.poll;
         }
-        let fresh = records
-            .into_iter()
-            .filter(|record| !self.cursors.is_past(record));
-        self.records.extend(fresh);
+        self.fetched = Some(fetched);
         Ok(())
     }
 
-    /// Writes down where a partition begins before anything of it is given on, so that it is there
-    /// that the group is moved back to.
-    async fn begin(&mut self, record: &Record) -> Result<(), SourceError> {
-        if !self.cursors.is_new(record) {
-            return Ok(());
+    /// Takes in what was fetched. Before anything of it is given on, it is written down where partitions
+    /// begin that were never seen: it is there that the group is moved back to.
+    async fn take_in(&mut self) {
+        let Some(fetched) = &self.fetched else {
+            return;
+        };
+        let new = self.cursors.new_of(&fetched.begins);
+        let entries: Vec<_> = new.map(|(place, offset)| begun(place, *offset)).collect();
+        if !entries.is_empty()
+            && let Err(problem) = self.state.put(&self.space, entries).await
+        {
+            // It counts as consumed: to forget it would be to lose it.
+            warn!(%problem, "it could not be written down where a partition begins; trying again");
+            self.not_before = Instant::now() + WRITE_PAUSE;
+            return;
         }
-        let entry = written(record, record.offset);
-        let put = self.state.put(&self.space, vec![entry]).await;
-        put.map_err(|problem| trouble(&self.endpoint, &problem))?;
-        self.cursors.set(record, record.offset);
-        Ok(())
+        let Some(fetched) = self.fetched.take() else {
+            return;
+        };
+        self.cursors.begin(&fetched.begins);
+        self.must_seek |= fetched.is_cut;
+        self.broken = fetched.broken;
+        let is_past = |item: &Item| {
+            let record = item.placed();
+            record.is_some_and(|record| self.cursors.is_past(record))
+        };
+        let fresh = fetched.items.into_iter().filter(|item| !is_past(item));
+        self.items.extend(fresh);
     }
 
     fn arrival(&mut self, record: &Record) -> Result<Arrival, String> {
@@ -173,6 +207,36 @@ impl TxEventQSource {
         Ok(Arrival::new(message, Box::new(receipt)))
     }
 
+    /// What has no place becomes a message too, as it came: it must not be lost, and not hold up others.
+    fn odd_arrival(&mut self, odd: Odd) -> Arrival {
+        let (tell, told) = oneshot::channel();
+        warn!(
+            problem = odd.problem,
+            "what was fetched is no record with a place"
+        );
+        let message = IncomingMessage {
+            name: "unreadable record".to_owned(),
+            headers: vec![("txeventq-problem".to_owned(), odd.problem)],
+            media_type: Some("application/json".to_owned()),
+            body: Body::Bytes(odd.text),
+            ..IncomingMessage::default()
+        };
+        let meter = self.meter.clone();
+        let receipt = StateReceipt {
+            state: Arc::clone(&self.state),
+            space: self.space.clone(),
+            accepted: Vec::new(),
+            rejected: Box::new(move |reason| {
+                warn!(reason, "a record without a place is skipped");
+                meter.count(SKIPPED, 1);
+                Vec::new()
+            }),
+            outcome: tell,
+        };
+        self.pending = Some(told);
+        Arrival::new(message, Box::new(receipt))
+    }
+
     /// Passes over a record that is no message.
     async fn skip(&mut self, record: &Record, reason: &str) -> Result<(), SourceError> {
         tell_skipped(record, reason, &self.meter);
@@ -181,7 +245,7 @@ impl TxEventQSource {
         let put = self.state.put(&self.space, entries).await;
         put.map_err(|problem| trouble(&self.endpoint, &problem))?;
         self.cursors.set(record, next);
-        self.records.pop_front();
+        self.items.pop_front();
         Ok(())
     }
 }
@@ -210,14 +274,25 @@ impl Source for TxEventQSource {
         loop {
             self.settle().await?;
             tokio::time::sleep_until(self.not_before).await;
-            let Some(record) = self.records.front().cloned() else {
+            if self.fetched.is_some() {
+                self.take_in().await;
+                continue;
+            }
+            let Some(item) = self.items.front().cloned() else {
                 self.fetch().await?;
                 continue;
             };
-            self.begin(&record).await?;
-            match self.arrival(&record) {
-                Ok(arrival) => return Ok(arrival),
-                Err(reason) => self.skip(&record, &reason).await?,
+            match item {
+                Item::Record(record) => match self.arrival(&record) {
+                    Ok(arrival) => return Ok(arrival),
+                    Err(reason) => self.skip(&record, &reason).await?,
+                },
+                Item::Large(record, bytes) => {
+                    let most = self.consumer.max_fetch_bytes;
+                    let reason = format!("it has {bytes} bytes, `max_fetch_bytes` allows {most}");
+                    self.skip(&record, &reason).await?;
+                }
+                Item::Odd(odd) => return Ok(self.odd_arrival(odd)),
             }
         }
     }

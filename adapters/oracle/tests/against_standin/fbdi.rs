@@ -9,6 +9,7 @@ use zip::ZipArchive;
 
 use crate::rig::{Rig, kind, stand_in_receiver};
 use crate::standin::World;
+use crate::standin::fusion::Break;
 
 const OPTIONS: &str = "document_account = 'fin$/payables$/import$'\n\
      job_name = '/oracle/apps/ess/x,JOB'\nparameters = ['', 'a,b', '{subject}']\n\
@@ -118,6 +119,25 @@ fn stored_zip(length: u32) -> Vec<u8> {
     zip.start_file("A.csv", stored).unwrap();
     std::io::Write::write_all(&mut zip, &bytes).unwrap();
     zip.finish().unwrap().into_inner()
+}
+
+/// Fusion has said yes: to send the file again could import it twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_that_breaks_off_is_parked_unless_the_job_is_known() {
+    let rig = Rig::start().await;
+    let sink = rig.sink::<FbdiSinkConfig>(OPTIONS).await;
+    rig.oracle.world().fusion.breaks = Some(Break::BeforeNumber);
+    let message = message(1, "meter:1");
+    let error = sink.send(&message).await.unwrap_err();
+    assert_eq!(kind(&error), "refused");
+    let said = error.to_string();
+    let file = format!("look for the file {}.zip", message.message_id);
+    for part in ["201 Created", "broke off", "it may be imported", &file] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    rig.oracle.world().fusion.breaks = Some(Break::AfterNumber);
+    let sent = sink.send(&message).await.unwrap();
+    assert_eq!(sent.references, ["oracle-fbdi/2749018"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

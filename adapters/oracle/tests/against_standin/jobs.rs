@@ -32,8 +32,13 @@ async fn source(rig: &Rig, options: &str) -> Box<dyn Source> {
     source_in(rig, options, &rig.context).await
 }
 
+/// Tells of a running job only if the options say so.
 async fn source_in(rig: &Rig, options: &str, context: &AdapterContext) -> Box<dyn Source> {
-    let config: FbdiJobsSourceConfig = rig.config("right", options);
+    let options = match options.contains("report_running") {
+        true => options.to_owned(),
+        false => format!("report_running = false\n{options}"),
+    };
+    let config: FbdiJobsSourceConfig = rig.config("right", &options);
     config.check(context).await.unwrap();
     config.connect(context).await.unwrap()
 }
@@ -128,6 +133,92 @@ async fn a_job_one_of_whose_jobs_failed_has_failed() {
     assert_eq!(said, Reported::Failed);
     assert!(note.ends_with("but failed: Import Invoices"), "{note}");
     assert_eq!(body["jobs"].as_array().unwrap().len(), 2);
+}
+
+/// What the jobs below the job are said to be.
+fn below(rig: &Rig, states: &[(&str, &str)]) {
+    let job = |(name, state): &(&str, &str)| json!({ "JOBNAME": name, "STATUS": state });
+    let details = json!({ "JOBS": states.iter().map(job).collect::<Vec<_>>() });
+    let known = &mut rig.oracle.world().fusion.details;
+    known.insert(JOB.to_owned(), details);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_one_of_whose_jobs_runs_is_under_way() {
+    let rig = started().await;
+    ends(&rig, "SUCCEEDED");
+    below(&rig, &[("Load", "ERROR"), ("Import", "RUNNING")]);
+    let mut jobs = source(&rig, "first_poll_seconds = 1").await;
+    assert!(is_quiet(jobs.as_mut()).await, "the import runs");
+    assert!(is_remembered(&rig).await);
+    below(&rig, &[("Load", "SUCCEEDED"), ("Import", "HAS_NEW_WORDS")]);
+    let (said, note, _) = outcome(receive(jobs.as_mut()).await).await;
+    assert_eq!(said, Reported::Arrived);
+    let expected = "job 2749017: SUCCEEDED, state not understood: Import (HAS_NEW_WORDS)";
+    assert_eq!(note, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_job_runs_is_told_once_also_after_a_restart() {
+    let rig = started().await;
+    let options = "first_poll_seconds = 1\nreport_running = true";
+    let mut jobs = source(&rig, options).await;
+    let arrival = receive(jobs.as_mut()).await;
+    let name = arrival.message.name.clone();
+    let key = arrival.message.business_key.clone();
+    let (said, note, body) = outcome(arrival).await;
+    assert_eq!(name, format!("job-{JOB}-running.json"));
+    assert_eq!(key, Some(format!("oracle-fbdi/{JOB}/running")));
+    assert_eq!(
+        (said, note.as_str()),
+        (Reported::UnderWay, "job 2749017: RUNNING")
+    );
+    assert_eq!(body["outcome"], "under way");
+    assert!(is_remembered(&rig).await, "it has no outcome");
+    assert!(timeout(A_WHILE * 5, jobs.receive()).await.is_err(), "once");
+    drop(jobs);
+    let mut jobs = source(&rig, options).await;
+    assert!(is_quiet(jobs.as_mut()).await, "once for all processes");
+    ends(&rig, "SUCCEEDED");
+    let arrival = receive(jobs.as_mut()).await;
+    let key = arrival.message.business_key.clone();
+    assert_eq!(key, Some(format!("oracle-fbdi/{JOB}")));
+    assert_eq!(outcome(arrival).await.0, Reported::Arrived);
+}
+
+/// An answer of 5xx about one job is that job's trouble, until it is given up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_fusion_cannot_tell_of_holds_up_no_other() {
+    let rig = started().await;
+    let sink = rig.sink::<FbdiSinkConfig>(SINK).await;
+    sink.send(&message(2, "meter:2")).await.unwrap();
+    let other = rig.oracle.world().fusion.uploads[1].job.clone();
+    let clock = Arc::new(ManualClock::at(rig.context.clock.now()));
+    let context = AdapterContext {
+        clock: Arc::clone(&clock) as Arc<dyn hub_core::Clock>,
+        ..rig.context.clone()
+    };
+    {
+        let fusion = &mut rig.oracle.world().fusion;
+        fusion.troubles.insert(JOB.to_owned(), 500);
+    }
+    let options = "give_up_hours = 2\nfirst_poll_seconds = 1\nmax_poll_seconds = 1";
+    let mut jobs = source_in(&rig, options, &context).await;
+    assert!(is_quiet(jobs.as_mut()).await, "one is in trouble, one runs");
+    {
+        let states = &mut rig.oracle.world().fusion.states;
+        states.insert(other.clone(), "SUCCEEDED".to_owned());
+    }
+    let (message, receipt) = receive(jobs.as_mut()).await.into_parts();
+    assert_eq!(message.name, format!("job-{other}.json"));
+    receipt.settle(accepted()).await;
+    clock.advance_seconds(2 * 3_600);
+    let (said, note, _) = outcome(receive(jobs.as_mut()).await).await;
+    assert_eq!(said, Reported::Failed);
+    assert!(
+        note.contains("within 2 hours, last it answered 500"),
+        "{note}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -208,3 +208,111 @@ async fn a_record_that_is_no_message_holds_up_nobody() {
             .contains("no base 64")
     );
 }
+
+/// A topic whose answers hold at most a kilobyte.
+async fn narrow(producer: &Producer) -> Box<dyn Source> {
+    let options = "group = 'METERHUB'\ninstance = 'ONE'\npoll_seconds = 1\nmax_fetch_bytes = 1024";
+    let config: TxEventQSourceConfig = producer.rig.config("right", options);
+    config.connect(&producer.rig.context).await.unwrap()
+}
+
+async fn taken(source: &mut dyn Source, count: usize) -> Vec<String> {
+    let mut names = Vec::new();
+    for _ in 0..count {
+        let (name, _, settle) = open(source).await;
+        settle(accepted()).await;
+        names.push(name);
+    }
+    names
+}
+
+/// More than there is room for is sought again, also of a partition that was never seen before.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_with_more_than_is_allowed_is_taken_in_parts() {
+    let mut producer = Producer {
+        rig: Rig::start().await,
+    };
+    let body = "x".repeat(600);
+    for number in 0..2 {
+        let name = format!("r-{number}");
+        producer.send(&name, body.as_bytes()).await;
+    }
+    producer.rig.oracle.world().queues.add(1, "other", &body);
+    let mut source = narrow(&producer).await;
+    let names = taken(source.as_mut(), 3).await;
+    assert_eq!(names[0], "r-0");
+    let all = std::collections::BTreeSet::from_iter(names.iter().map(String::as_str));
+    assert_eq!(all, ["other", "r-0", "r-1"].into());
+    assert!(producer.rig.oracle.world().queues.sought >= 1);
+}
+
+/// What is in an answer and never given on is not lost, though its partition is new and the hub ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_new_partitions_of_an_answer_are_written_down_at_once() {
+    let mut producer = Producer {
+        rig: Rig::start().await,
+    };
+    producer.send("r-0", b"1").await;
+    producer.rig.oracle.world().queues.add(1, "other", "2");
+    let mut source = producer.connect().await;
+    let (name, ..) = open(source.as_mut()).await;
+    assert_eq!(name, "r-0");
+    drop(source);
+    let mut source = producer.connect().await;
+    assert_eq!(taken(source.as_mut(), 2).await, ["r-0", "other"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_too_large_is_skipped_and_named() {
+    let mut producer = Producer {
+        rig: Rig::start().await,
+    };
+    producer.send("large", "x".repeat(5_000).as_bytes()).await;
+    producer.send("small", b"1").await;
+    let mut source = narrow(&producer).await;
+    assert_eq!(taken(source.as_mut(), 1).await, ["small"]);
+    let kept = producer.kept("skipped").await.unwrap();
+    for part in ["\"offset\":0,", "`max_fetch_bytes` allows 1024"] {
+        assert!(kept.contains(part), "{kept}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_odd_record_becomes_a_message_and_holds_up_nobody() {
+    let mut producer = Producer {
+        rig: Rig::start().await,
+    };
+    let odd = r#"{"topic":"METER_READINGS","value":"7"}"#;
+    producer.rig.oracle.world().queues.odd = vec![odd.to_owned()];
+    producer.send("r-0", b"1").await;
+    let mut source = producer.connect().await;
+    let (message, receipt) = conformance::receive(source.as_mut()).await.into_parts();
+    assert_eq!(message.name, "unreadable record");
+    assert_eq!(message.business_key, None, "known by its content");
+    let problem = &message.headers[0];
+    assert_eq!(problem.0, "txeventq-problem");
+    assert!(problem.1.contains("`partition`"), "{}", problem.1);
+    let body = conformance::read(message.body).await.unwrap();
+    assert_eq!(body, odd.as_bytes());
+    receipt.settle(accepted()).await;
+    assert_eq!(taken(source.as_mut(), 1).await, ["r-0"]);
+}
+
+/// What came before an answer broke off is taken; then the server is asked anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_loses_nothing() {
+    let mut producer = Producer {
+        rig: Rig::start().await,
+    };
+    producer.send("r-0", b"1").await;
+    producer.rig.oracle.world().queues.breaks = true;
+    let mut source = producer.connect().await;
+    assert_eq!(taken(source.as_mut(), 1).await, ["r-0"]);
+    let Err(error) = source.receive().await else {
+        panic!("the answer was not whole");
+    };
+    assert!(error.to_string().contains("ends within"), "{error}");
+    let mut source = producer.connect().await;
+    producer.send("r-1", b"1").await;
+    assert_eq!(taken(source.as_mut(), 1).await, ["r-1"]);
+}

@@ -24,8 +24,19 @@ pub(crate) struct Fusion {
     pub(crate) states: HashMap<String, String>,
     /// What `ESSExecutionDetailsRF` tells, by job.
     pub(crate) details: HashMap<String, Value>,
+    /// Jobs about whose state it answers with this status.
+    pub(crate) troubles: HashMap<String, u16>,
+    /// Answer to imports with 201 and a body that breaks off: before the number of the job, or after it.
+    pub(crate) breaks: Option<Break>,
     /// How often a state was asked for.
     pub(crate) asked: usize,
+}
+
+/// Where the answer to an import breaks off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Break {
+    BeforeNumber,
+    AfterNumber,
 }
 
 /// An import that was taken.
@@ -76,8 +87,26 @@ async fn import(State(world): State<Shared>, body: Body) -> Response {
     // As the real one does, the answer repeats the document.
     answer["ReqstId"] = job.as_str().into();
     fields["DocumentContent"] = Value::Null;
+    let number = json!(job).to_string();
     world.fusion.uploads.push(Upload { job, fields, file });
+    if let Some(place) = world.fusion.breaks {
+        return broken(place, &number);
+    }
     (StatusCode::CREATED, Json(answer)).into_response()
+}
+
+fn broken(place: Break, number: &str) -> Response {
+    let begin = match place {
+        Break::BeforeNumber => {
+            r#"{"OperationName":"importBulkData","DocumentContent":""#.to_owned()
+        }
+        Break::AfterNumber => format!(r#"{{"ReqstId":{number},"DocumentContent":""#),
+    };
+    // So much that it is sent before the break is seen.
+    let begin = begin + &"UEsD".repeat(150_000);
+    let gone = Err(std::io::Error::other("the line is cut"));
+    let pieces = futures_util::stream::iter([Ok(begin), gone]);
+    (StatusCode::CREATED, Body::from_stream(pieces)).into_response()
 }
 
 async fn finder(State(world): State<Shared>, RawQuery(query): RawQuery) -> Response {
@@ -100,6 +129,10 @@ async fn finder(State(world): State<Shared>, RawQuery(query): RawQuery) -> Respo
     let fusion = &mut world.fusion;
     if !fusion.uploads.iter().any(|upload| upload.job == job) {
         return Json(json!({ "items": [], "count": 0 })).into_response();
+    }
+    if let Some(status) = fusion.troubles.get(&job) {
+        let status = StatusCode::from_u16(*status).unwrap();
+        return (status, "as asked for").into_response();
     }
     let item = match name {
         "ESSJobStatusRF" => {

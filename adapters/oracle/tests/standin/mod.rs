@@ -4,11 +4,12 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
 
-mod fusion;
+pub(crate) mod fusion;
 mod gate;
 mod queues;
 mod rest;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -65,6 +66,10 @@ impl StandIn {
             gate,
             frozen,
         }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.gate.address()
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {

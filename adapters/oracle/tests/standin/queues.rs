@@ -2,7 +2,7 @@
 //! counts as consumed.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -30,6 +30,12 @@ pub(crate) struct Queues {
     pub(crate) positions: [usize; PARTITIONS],
     /// Partition and offset of every record that was given out.
     pub(crate) given: Vec<(usize, usize)>,
+    /// Elements of the next answer, as they are written, before its records.
+    pub(crate) odd: Vec<String>,
+    /// The next answer breaks off after its records.
+    pub(crate) breaks: bool,
+    /// How often positions were sought.
+    pub(crate) sought: usize,
 }
 
 impl Queues {
@@ -101,24 +107,30 @@ async fn subscription() -> Response {
 async fn records(State(world): State<Shared>) -> Response {
     let mut world = world.lock().unwrap();
     let queues = &mut world.queues;
-    let mut given = Vec::new();
+    let mut given: Vec<String> = std::mem::take(&mut queues.odd);
+    let most = given.len() + BATCH;
     for partition in 0..PARTITIONS {
-        while given.len() < BATCH && queues.positions[partition] < queues.records[partition].len() {
+        while given.len() < most && queues.positions[partition] < queues.records[partition].len() {
             let offset = queues.positions[partition];
             queues.positions[partition] += 1;
             queues.given.push((partition, offset));
             let record = &queues.records[partition][offset];
-            given.push(
-                json!({ "topic": TOPIC, "partition": partition, "offset": offset,
-                "key": record.key, "value": record.value, "headers": record.headers }),
-            );
+            let record = json!({ "topic": TOPIC, "partition": partition, "offset": offset,
+                "key": record.key, "value": record.value, "headers": record.headers });
+            given.push(record.to_string());
         }
     }
-    Json(Value::Array(given)).into_response()
+    let mut list = format!("[{}", given.join(","));
+    match std::mem::take(&mut queues.breaks) {
+        true => list.push(','),
+        false => list.push(']'),
+    }
+    ([(header::CONTENT_TYPE, "application/json")], list).into_response()
 }
 
 async fn positions(State(world): State<Shared>, Json(body): Json<Value>) -> Response {
     let mut world = world.lock().unwrap();
+    world.queues.sought += 1;
     for place in body["offsets"].as_array().into_iter().flatten() {
         let number = |name: &str| place[name].as_u64().and_then(|n| usize::try_from(n).ok());
         let (Some(partition), Some(offset)) = (number("partition"), number("offset")) else {

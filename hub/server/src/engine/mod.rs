@@ -84,6 +84,7 @@ impl Hub {
             name: name.to_owned(),
             enterprise: enterprise.to_owned(),
             base_dir: self.config.dir.clone(),
+            temporary: self.store.content().partial_folder(),
             clock: Arc::clone(&self.surroundings.clock),
             files: Arc::clone(&self.surroundings.files),
             shared: self.surroundings.shared.clone(),
