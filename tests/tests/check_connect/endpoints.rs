@@ -60,6 +60,7 @@ impl Servers {
     pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
         let mut all = Vec::new();
         self.amqp(&mut all);
+        self.amqp10(&mut all);
         self.mqtt(&mut all);
         self.mail(&mut all);
         self.sms(&mut all);
@@ -118,6 +119,47 @@ impl Servers {
             missing,
             &["nobody-made-it"],
         );
+    }
+
+    /// The same broker, by the other protocol.
+    fn amqp10(&self, all: &mut Vec<Endpoint>) {
+        let broker = |port: u16, host: &str, password, ca: &str| {
+            format!(
+                "broker = {{ url = \"amqps://{host}:{port}\", ca_certificates = \"{ca}\", auth = {{ password = {{ user = \"hub\", password = \"file:{password}\" }} }} }}"
+            )
+        };
+        let tls = self.amqps;
+        for (name, broker, says) in [
+            (
+                "right",
+                broker(tls, "localhost", "right", &self.ca),
+                &[][..],
+            ),
+            (
+                "password",
+                broker(tls, "localhost", "wrong", &self.ca),
+                &["does not accept our credentials", "`broker.auth`"],
+            ),
+            (
+                "authority",
+                broker(tls, "localhost", "right", &self.other_ca),
+                &["certificate", "`ca_certificates`"],
+            ),
+            (
+                "closed",
+                broker(self.closed, "localhost", "right", &self.ca),
+                &["refused", "nothing listens"],
+            ),
+            (
+                "host",
+                broker(tls, "nowhere.invalid", "right", &self.ca),
+                &["failed to lookup address"],
+            ),
+        ] {
+            let sink = format!("{broker}\naddress = \"check-connect-10\"");
+            add(all, "sink", "amqp10", name, sink.clone(), says);
+            add(all, "source", "amqp10", name, sink, says);
+        }
     }
 
     fn mqtt(&self, all: &mut Vec<Endpoint>) {
@@ -330,15 +372,8 @@ impl Servers {
         add(all, "sink", "sftp", "folder", nowhere, &["/nowhere"]);
     }
 
-    /// Whether something listens is all that these try: a request would be a message.
+    /// What is fetched over HTTP, and what is posted to us.
     fn web(&self, all: &mut Vec<Endpoint>) {
-        for (name, port, says) in [
-            ("right", self.sap, &[][..]),
-            ("closed", self.closed, &["refused", "nothing listens"]),
-        ] {
-            let sink = format!("url = \"http://127.0.0.1:{port}/in\"");
-            add(all, "sink", "http", name, sink, says);
-        }
         for (name, port, password, says) in [
             ("right", self.sap, "right", &[][..]),
             ("password", self.sap, "wrong", &["401"]),
@@ -399,7 +434,7 @@ fn file(all: &mut Vec<Endpoint>) {
     }
 }
 
-fn add(
+pub(crate) fn add(
     all: &mut Vec<Endpoint>,
     role: &'static str,
     kind: &str,

@@ -2,6 +2,10 @@
 //! each that is wrong gets a line that says what is wrong, within seconds, also if a server hangs.
 
 mod endpoints;
+mod front;
+#[path = "../../../adapters/oracle/tests/standin/mod.rs"]
+mod standin;
+mod web;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,11 +14,12 @@ use endpoints::{Endpoint, Servers};
 use meterhub_tests::config_folder::{ConfigFolder, free_address};
 use meterhub_tests::{hub_process, services};
 use serde_json::Value;
+use web::Web;
 
 /// The check gives up an endpoint after 15 s; the rest is for a busy machine to start and end.
 const LIMIT: Duration = Duration::from_secs(20);
 /// Servers that are frozen.
-const FROZEN: [&str; 7] = [
+const FROZEN: [&str; 8] = [
     "rabbitmq",
     "mosquitto",
     "exim",
@@ -22,6 +27,7 @@ const FROZEN: [&str; 7] = [
     "smsc",
     "sshd",
     "mock-sap",
+    "soap",
 ];
 
 /// What is said of an endpoint; `None` if all is well.
@@ -32,6 +38,8 @@ fn configure(endpoints: &[Endpoint], host_key: &str) -> ConfigFolder {
     for (name, content) in [
         ("right", "hubpw"),
         ("wrong", "not-it"),
+        ("oracle", "right"),
+        ("client.pem", &certificate()),
         ("no_hosts", ""),
         ("changed_hosts", host_key),
     ] {
@@ -57,6 +65,15 @@ fn configure(endpoints: &[Endpoint], host_key: &str) -> ConfigFolder {
     }
     config.write(&body).expect("the disk works");
     config
+}
+
+/// Our certificate and its key.
+fn certificate() -> String {
+    let read = |variable: &str| {
+        let path = std::env::var(variable).expect("was there a moment ago");
+        std::fs::read_to_string(path).expect("can be read")
+    };
+    read("TLS_CLIENT_CERT") + &read("TLS_CLIENT_KEY")
 }
 
 /// A line of `known_hosts` with a key that the server does not have.
@@ -85,22 +102,44 @@ fn check(config: &ConfigFolder) -> (Said, Duration) {
     (all.iter().map(said).collect(), took)
 }
 
+/// A configuration, and what is to be said of it.
+struct Set {
+    config: ConfigFolder,
+    endpoints: Vec<Endpoint>,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_endpoint_gets_a_clear_line_within_seconds() {
     let closed = free_address().expect("a port is free").port();
-    let Some(servers) = Servers::find(closed) else {
+    let (Some(servers), Some(web)) = (Servers::find(closed), Web::find(closed).await) else {
         return;
     };
     let known = std::env::var("SFTP_KNOWN_HOSTS").expect("was there a moment ago");
     let known = std::fs::read_to_string(known).expect("can be read");
-    let endpoints = servers.endpoints();
-    let config = configure(&endpoints, &another_key(&known));
+    let changed = another_key(&known);
+    let sets = [servers.endpoints(), web.endpoints()].map(|endpoints| Set {
+        config: configure(&endpoints, &changed),
+        endpoints,
+    });
     // Builds the binary, which is none of the check's time.
     let _ = hub_process::binary();
+    for set in &sets {
+        assert_said(set);
+    }
+    let _resumed = FROZEN.map(services::ResumeAtEnd);
+    for server in FROZEN {
+        services::pause(server).await;
+    }
+    web.standin.freeze();
+    for set in &sets {
+        assert_frozen(set);
+    }
+}
 
-    let (said, took) = check(&config);
+fn assert_said(Set { config, endpoints }: &Set) {
+    let (said, took) = check(config);
     let mut wrong = Vec::new();
-    for endpoint in &endpoints {
+    for endpoint in endpoints {
         let line = &said[&(endpoint.role.to_owned(), endpoint.name.clone())];
         println!(
             "{} {}: {}",
@@ -123,15 +162,10 @@ async fn each_endpoint_gets_a_clear_line_within_seconds() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(took < LIMIT, "{took:?}");
-    assert_frozen(&config, &endpoints).await;
 }
 
 /// Connections are taken, and nothing answers.
-async fn assert_frozen(config: &ConfigFolder, endpoints: &[Endpoint]) {
-    let _resumed = FROZEN.map(services::ResumeAtEnd);
-    for server in FROZEN {
-        services::pause(server).await;
-    }
+fn assert_frozen(Set { config, endpoints }: &Set) {
     let (said, took) = check(config);
     let silent = endpoints
         .iter()

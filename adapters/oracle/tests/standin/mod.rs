@@ -10,6 +10,7 @@ mod queues;
 mod rest;
 
 use std::net::SocketAddr;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -66,6 +67,10 @@ impl StandIn {
             gate,
             frozen,
         }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.gate.address()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
