@@ -1,5 +1,6 @@
 //! What whole-hub tests share, and tests of adapters may borrow.
 
+pub mod cim;
 pub mod config_folder;
 pub mod conformance;
 pub mod faults;

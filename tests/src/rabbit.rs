@@ -14,6 +14,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use crate::config_folder::ConfigFolder;
 use crate::oracle::Receipt;
 use crate::services::service;
+use crate::wait::{PATIENCE, until};
 use crate::workload::{facts_of_json, sha256_hex};
 
 /// A quorum queue younger than this may be gone after a crash: names of queues are written to disk
@@ -114,23 +115,35 @@ impl Queues {
 
     /// Publishes until the broker says yes, as a partner that cannot know what became of a message
     /// whose confirm was lost: with the same id.
+    ///
+    /// # Panics
+    /// It does not say so in time.
     pub async fn send(&self, key: &str, body: &[u8], kept: &mut Option<(Connection, Channel)>) {
-        loop {
-            let sent = match kept {
-                Some((_, channel)) => publish(channel, &self.inbound, key, body).await,
-                None => match self.channel().await {
-                    Ok(fresh) => {
-                        *kept = Some(fresh);
-                        continue;
-                    }
-                    Err(error) => Err(error),
-                },
-            };
-            match sent {
-                Ok(()) => return,
-                Err(_) => *kept = None,
+        let channel = tokio::sync::Mutex::new(kept);
+        until("the broker to take a message", PATIENCE, || async {
+            let mut kept = channel.lock().await;
+            let taken = self.try_to_send(key, body, &mut kept).await.ok();
+            if taken.is_none() {
+                **kept = None;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            taken
+        })
+        .await;
+    }
+
+    /// Publishes once, by the channel that is open, or by a new one.
+    async fn try_to_send(
+        &self,
+        key: &str,
+        body: &[u8],
+        kept: &mut Option<(Connection, Channel)>,
+    ) -> lapin::Result<()> {
+        if kept.is_none() {
+            *kept = Some(self.channel().await?);
+        }
+        match kept {
+            Some((_, channel)) => publish(channel, &self.inbound, key, body).await,
+            None => Ok(()),
         }
     }
 

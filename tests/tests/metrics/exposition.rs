@@ -131,3 +131,13 @@ impl Exposition {
         }
     }
 }
+
+/// The series of an endpoint.
+pub(crate) fn of(name: &str, endpoint: &str) -> String {
+    format!("{name}{{enterprise=\"north\",endpoint=\"{endpoint}\"}}")
+}
+
+/// The same, of those told apart by a further label.
+pub(crate) fn by(name: &str, endpoint: &str, key: &str, value: &str) -> String {
+    format!("{name}{{enterprise=\"north\",endpoint=\"{endpoint}\",{key}=\"{value}\"}}")
+}

@@ -1,5 +1,6 @@
 //! What becomes of texts is shown on them, and what the hub knows of telephones outlives a restart.
 
+use hub_core::{Clock, SystemClock};
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::hub_process::{self, HubProcess};
 use serde_json::{Value, json};
@@ -8,8 +9,19 @@ use crate::rig::{Centre, TEXTS, account, config, shown_as, write_text};
 
 const TELEPHONE: &str = "+37255500001";
 
+/// The zone where it is about noon now: the day of the limit ends hours after the test.
+fn zone_at_noon() -> String {
+    let hour = SystemClock
+        .now()
+        .micros()
+        .div_euclid(3_600_000_000)
+        .rem_euclid(24);
+    // In these names, east is minus: `Etc/GMT-3` is three hours ahead.
+    format!("Etc/GMT{:+}", hour - 12)
+}
+
 fn configuration() -> Option<String> {
-    let account = account()?;
+    let (account, zone) = (account()?, zone_at_noon());
     Some(format!(
         r#"{TEXTS}
 [sink.telephones]
@@ -19,7 +31,7 @@ retry = {{ initial_milliseconds = 50, max_seconds = 1, attempts = 1000 }}
 {account}
 sender = "Nordkraft"
 max_segments = 2
-daily_limit = {{ parts = 4, zone = "Pacific/Kiritimati" }}
+daily_limit = {{ parts = 4, zone = "{zone}" }}
 price = {{ per_part = "0.045", currency = "EUR" }}
 [source.answers]
 enterprise = "north"
