@@ -2,8 +2,10 @@
 //!
 //! 1 KB messages as a queue brings them, 256 at a time, each accepted by its own call, as adapters do:
 //! first all are only accepted, then processed as what is only kept; then others for which one
-//! transaction does both.
+//! transaction does both. Beside them what the database can do at most: SQLite alone, one thread, with
+//! a row of 1 KB and a random unique key each, 256 a synced commit.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +45,30 @@ async fn main() {
         publisher: Arc::new(Kept),
     };
     report("at once", || accept_all(&store, MESSAGES, Some(at_once))).await;
+    let alone = async || sqlite_alone(folder.path()).expect("a database");
+    report("SQLite alone", alone).await;
+}
+
+/// Nothing but rows: no trace, no answers, nobody who waits.
+fn sqlite_alone(folder: &Path) -> rusqlite::Result<usize> {
+    let database = rusqlite::Connection::open(folder.join("alone.db"))?;
+    database.pragma_update(None, "journal_mode", "WAL")?;
+    database.pragma_update(None, "synchronous", "FULL")?;
+    database.pragma_update(None, "cache_size", -32 * 1024)?;
+    database.execute_batch(
+        "CREATE TABLE message (id INTEGER PRIMARY KEY, identity BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL)",
+    )?;
+    let body = vec![b'x'; SIZE];
+    let mut insert =
+        database.prepare("INSERT INTO message (identity, bytes) VALUES (randomblob(16), ?1)")?;
+    for _ in 0..MESSAGES / WINDOW {
+        let group = database.unchecked_transaction()?;
+        for _ in 0..WINDOW {
+            insert.execute([&body])?;
+        }
+        group.commit()?;
+    }
+    Ok(MESSAGES / WINDOW * WINDOW)
 }
 
 /// Runs a step and says what it cost a message, on the clock and on the processor.
