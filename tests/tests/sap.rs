@@ -1,6 +1,7 @@
 //! A hub beside a system that imitates SAP (mock-sap): it takes IDocs at its door and posts them to the
 //! system's port, polls an entity set, and creates entities. Under load the system crashes and freezes, and
-//! the hub is killed. In the end nothing is missing, and nothing was accepted twice.
+//! the hub is killed. In the end nothing is missing, and nothing was accepted twice. What the system says
+//! later of an IDoc is shown on the delivery that sent it.
 //!
 //! The system does not recognise what is posted again after an answer was lost, as SAP's own port does not:
 //! it may have something twice. It must not lack anything.
@@ -8,20 +9,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use hub_core::Reported;
+use hub_store::messages::{Said, Store};
 use meterhub_tests::config_folder::ConfigFolder;
 use meterhub_tests::hub_process::{self, HubProcess};
 use meterhub_tests::observe;
 use meterhub_tests::services::{self, ResumeAtEnd, service};
-use meterhub_tests::wait::until_true;
+use meterhub_tests::wait::{PATIENCE, until, until_true};
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 const IDOCS: usize = 150;
 const ENTITIES: usize = 50;
 const PARTNERS: usize = 60;
 const DRAIN: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(100);
 /// The entity set, in version 2 and 4.
 const V2: &str = "/sap/opu/odata/sap/API_BUSINESS_PARTNER_SRV/A_BusinessPartner";
 const V4: &str =
@@ -42,7 +44,11 @@ enum Trouble {
     SystemFreezes,
 }
 
+/// Tests crash the one mock system: one at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 struct System {
+    _alone: MutexGuard<'static, ()>,
     url: String,
     user: String,
     password: String,
@@ -55,11 +61,13 @@ struct System {
 
 impl System {
     /// `None`, said aloud, if there is none.
-    fn find() -> Option<Self> {
+    async fn find() -> Option<Self> {
         let url = Url::parse(&service("SAP_URL")?).expect("is a URL");
+        let alone = ALONE.lock().await;
         let process = std::process::id();
         let http = Client::builder().no_proxy().timeout(Duration::from_secs(5));
         Some(Self {
+            _alone: alone,
             url: url.origin().ascii_serialization(),
             user: url.username().to_owned(),
             password: url.password().expect("has a password").to_owned(),
@@ -134,6 +142,28 @@ file = {{ path = "../archive", create_folder = true, name = "{{message_id}}.json
         )
     }
 
+    /// The folder of a hub beside it.
+    fn written(&self) -> ConfigFolder {
+        let config = ConfigFolder::new().expect("the disk works");
+        let write = |name: &str, text: &str| std::fs::write(config.dir().join(name), text);
+        write("sap-password", &self.password).expect("the disk works");
+        write("door-password", "s3cret").expect("the disk works");
+        config.write(&self.configuration()).expect("the disk works");
+        config
+    }
+
+    /// Posts to the hub's door for IDocs until it says yes.
+    async fn post_idoc(&self, hub: &str, idoc: String) {
+        let make = || {
+            let request = self.http.post(format!("{hub}/api/v1/callbacks/s4"));
+            let request = request.basic_auth("S4D", Some("s3cret"));
+            request
+                .header("content-type", "text/xml")
+                .body(idoc.clone())
+        };
+        post(make).await;
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         request.basic_auth(&self.user, Some(&self.password))
@@ -153,16 +183,8 @@ file = {{ path = "../archive", create_folder = true, name = "{{message_id}}.json
         let entity = json!({
             "BusinessPartnerCategory": "2", "SearchTerm1": self.polled, "OrganizationBPName1": name,
         });
-        loop {
-            if self
-                .try_create(&entity)
-                .await
-                .is_ok_and(|status| status == 201)
-            {
-                return;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+        let is_created = || async { self.try_create(&entity).await.is_ok_and(|s| s == 201) };
+        until_true("the system to create an entity", DRAIN, is_created).await;
     }
 
     async fn try_create(&self, entity: &Value) -> reqwest::Result<u16> {
@@ -210,16 +232,11 @@ file = {{ path = "../archive", create_folder = true, name = "{{message_id}}.json
 
 /// Posts to the hub until it says yes, always the same.
 async fn post(make: impl Fn() -> RequestBuilder) {
-    loop {
-        if make()
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
-        {
-            return;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+    let is_taken = || async {
+        let answer = make().send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    };
+    until_true("the hub to say yes", DRAIN, is_taken).await;
 }
 
 async fn post_idocs(system: &System, hub: &str, told: watch::Sender<usize>) {
@@ -230,14 +247,7 @@ async fn post_idocs(system: &System, hub: &str, told: watch::Sender<usize>) {
              <DOCNUM>{number:016}</DOCNUM><IDOCTYP>ZHUB01</IDOCTYP><MESTYP>ZHUB</MESTYP><SNDPOR>SAPS4D</SNDPOR>\
              <SNDPRN>S4DCLNT100</SNDPRN><ARCKEY>{mark}-{number}</ARCKEY></EDI_DC40></IDOC></ZHUB01>"
         );
-        let make = || {
-            let request = system.http.post(format!("{hub}/api/v1/callbacks/s4"));
-            let request = request.basic_auth("S4D", Some("s3cret"));
-            request
-                .header("content-type", "text/xml")
-                .body(idoc.clone())
-        };
-        post(make).await;
+        system.post_idoc(hub, idoc).await;
         told.send_replace(number);
     }
 }
@@ -283,11 +293,12 @@ async fn trouble(
                 services::start("mock-sap").await;
             }
             Trouble::SystemFreezes => {
+                // An earlier crash was noticed too.
+                let noticed = || hub.log().matches("source is not available").count();
+                let before = noticed();
                 services::pause("mock-sap").await;
-                until_true("the hub to notice", DRAIN, || async {
-                    hub.log().contains("source is not available")
-                })
-                .await;
+                let is_noticed = || async { noticed() > before };
+                until_true("the hub to notice", DRAIN, is_noticed).await;
                 services::resume("mock-sap").await;
             }
         }
@@ -321,15 +332,11 @@ fn archived(config: &ConfigFolder) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_missing_when_hub_and_system_fail_under_load() {
-    let Some(system) = System::find() else { return };
+    let Some(system) = System::find().await else {
+        return;
+    };
     let _resumed = ResumeAtEnd("mock-sap");
-    let config = ConfigFolder::new().expect("the disk works");
-    let write = |name: &str, text: &str| std::fs::write(config.dir().join(name), text);
-    write("sap-password", &system.password).expect("the disk works");
-    write("door-password", "s3cret").expect("the disk works");
-    config
-        .write(&system.configuration())
-        .expect("the disk works");
+    let config = system.written();
     let hub = HubProcess::start(&config).await;
     let url = format!("http://{}", config.address());
     let (told, watched) = watch::channel(0);
@@ -344,10 +351,14 @@ async fn nothing_is_missing_when_hub_and_system_fail_under_load() {
     assert!(partners.len() >= PARTNERS);
     let store = observe::open(&config.dir().join("data")).await;
     let store = store.expect("the store can be read");
-    until_true(&format!("all to be done\n{}", hub.log()), DRAIN, || async {
-        let is_idle = store.is_idle().await.expect("the store can be read");
-        is_idle && archived(&config).into_iter().collect::<BTreeSet<_>>() == partners
-    })
+    until_true(
+        format_args!("all to be done\n{}", LogOf(&hub)),
+        DRAIN,
+        || async {
+            let is_idle = store.is_idle().await.expect("the store can be read");
+            is_idle && archived(&config).into_iter().collect::<BTreeSet<_>>() == partners
+        },
+    )
     .await;
     let messages = observe::messages(&store)
         .await
@@ -391,6 +402,92 @@ async fn nothing_is_missing_when_hub_and_system_fail_under_load() {
         partners.len(),
         of("partners"),
     );
+}
+
+/// What a hub has logged when it is asked for.
+struct LogOf<'h>(&'h HubProcess);
+
+impl std::fmt::Display for LogOf<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.log())
+    }
+}
+
+/// An IDoc of ours to the system, with our number.
+fn numbered(number: u32) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><ZHUB01><IDOC BEGIN=\"1\"><EDI_DC40 SEGMENT=\"1\"><MANDT>100</MANDT>\
+         <DOCNUM>{number:016}</DOCNUM><IDOCTYP>ZHUB01</IDOCTYP><MESTYP>ZHUB</MESTYP><SNDPOR>HUB</SNDPOR>\
+         <SNDPRN>METERHUB</SNDPRN><RCVPRN>S4DCLNT100</RCVPRN></EDI_DC40></IDOC></ZHUB01>"
+    )
+}
+
+/// What the system says of our IDocs, as SAP's documentation of `ALEAUD01` has it.
+fn confirmation(number: u32, states: &[(u32, &str, &str)]) -> String {
+    let state = |(number, status, text): &(u32, &str, &str)| {
+        format!(
+            "<E1STATE SEGMENT=\"1\"><DOCNUM>{number:016}</DOCNUM><STATUS>{status}</STATUS>\
+             <STATXT>{text}</STATXT></E1STATE>"
+        )
+    };
+    let states: String = states.iter().map(state).collect();
+    format!(
+        "<?xml version=\"1.0\"?><ALEAUD01><IDOC BEGIN=\"1\"><EDI_DC40 SEGMENT=\"1\"><MANDT>100</MANDT>\
+         <DOCNUM>{number:016}</DOCNUM><IDOCTYP>ALEAUD01</IDOCTYP><MESTYP>ALEAUD</MESTYP><SNDPOR>SAPS4D</SNDPOR>\
+         <SNDPRN>S4DCLNT100</SNDPRN><RCVPRN>METERHUB</RCVPRN></EDI_DC40><E1ADHDR SEGMENT=\"1\">\
+         <MESTYP>ZHUB</MESTYP>{states}</E1ADHDR></IDOC></ALEAUD01>"
+    )
+}
+
+/// What is said of the delivery of our IDoc, by the number that stands in it.
+async fn said_of(store: &Store, number: u32) -> Option<Vec<Option<Said>>> {
+    let kept = observe::messages(store).await.expect("can be read");
+    let key = format!("HUB/METERHUB/100/{number}");
+    let idoc = kept.iter().find(|message| message.identity == key)?;
+    let id = idoc.id.parse().expect("is an id");
+    let views = store.reports_of(id, 10).await.expect("can be read");
+    let reference = format!("IDoc to S4DCLNT100 {number}");
+    assert!(views.iter().all(|view| view.reference == reference));
+    (!views.is_empty()).then(|| views.into_iter().map(|view| view.said).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_system_says_of_an_idoc_is_shown_on_its_delivery() {
+    let Some(system) = System::find().await else {
+        return;
+    };
+    let config = system.written();
+    let hub = HubProcess::start(&config).await;
+    let url = format!("http://{}", config.address());
+    let store = observe::open(&config.dir().join("data")).await;
+    let store = store.expect("the store can be read");
+    for number in [42, 43] {
+        system.post_idoc(&url, numbered(number)).await;
+        let said = until("the IDoc to be delivered", PATIENCE, || {
+            said_of(&store, number)
+        });
+        assert_eq!(said.await, [None], "nothing is said yet");
+    }
+    let states = [
+        (42, "53", "Application document posted"),
+        (43, "51", "Order 4711 is locked"),
+    ];
+    system.post_idoc(&url, confirmation(7, &states)).await;
+    for (number, expected, note) in [
+        (
+            42,
+            Reported::Arrived,
+            "status 53 Application document posted",
+        ),
+        (43, Reported::Failed, "status 51 Order 4711 is locked"),
+    ] {
+        let said = until("the status to be shown", PATIENCE, || async {
+            said_of(&store, number).await?.pop().flatten()
+        });
+        let said = said.await;
+        assert_eq!((said.outcome, said.note.as_str()), (expected, note));
+    }
+    hub.stop().await;
 }
 
 /// What `deploy/examples/sap` shows is a configuration, with the mapping files that it names.

@@ -26,7 +26,8 @@ mod session;
 mod verdict;
 
 pub use config::{
-    FollowedField, IdocContentType, ODataMethod, SapIdocSinkConfig, SapIdocSourceConfig,
-    SapODataSinkConfig, SapODataSourceConfig,
+    FollowedField, IdocContentType, ODataMethod, PortAnswer, SapIdocSinkConfig,
+    SapIdocSourceConfig, SapODataSinkConfig, SapODataSourceConfig,
 };
+pub use idoc::Means;
 pub use odata::{MarkKind, Matching, Version};

@@ -216,3 +216,40 @@ async fn every_no_is_a_status_and_a_line_that_says_why() {
     let answer = hub.post(idoc(1, "a", "00")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_confirmation_reports_on_what_was_sent() {
+    let hub = Hub::new().await;
+    let mut source = hub.source().await;
+    let states = |count: usize| -> String {
+        let state = |number: usize| {
+            format!(
+                "<E1STATE SEGMENT=\"1\"><DOCNUM>{number:016}</DOCNUM><STATUS>53</STATUS>\
+                 <STATXT>Application document posted</STATXT></E1STATE>"
+            )
+        };
+        (1..=count).map(state).collect()
+    };
+    let confirmation = |count: usize| {
+        let idoc = idoc(9, "a", "00").replace("<MESTYP>ORDERS<", "<MESTYP>ALEAUD<");
+        idoc.replace(
+            "</IDOC>",
+            &format!("<E1ADHDR>{}</E1ADHDR></IDOC>", states(count)),
+        )
+    };
+    // More than is read to find the control record.
+    let (message, _) = arrived(&hub, source.as_mut(), confirmation(500)).await;
+    assert_eq!(message.reports.len(), 500);
+    let last = message.reports.last().unwrap();
+    assert_eq!(last.reference, "IDoc to S4DCLNT100 500");
+    assert_eq!(last.outcome, hub_core::Reported::Arrived);
+    assert_eq!(last.note, "status 53 Application document posted");
+    let body = read(message.body).await.unwrap();
+    assert_eq!(
+        body,
+        confirmation(500).as_bytes(),
+        "it is a message all the same"
+    );
+    let (message, _) = arrived(&hub, source.as_mut(), idoc(10, "a", "00")).await;
+    assert_eq!(message.reports, []);
+}

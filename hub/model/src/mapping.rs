@@ -128,9 +128,10 @@ pub trait Decode: Send + Sync {
     }
 
     /// The partner's own id of the message (IEC `MessageID`, IDoc `DOCNUM` ...), if it stands in
-    /// the first bytes of the payload and the format has one.
-    fn business_key(&self, head: &[u8]) -> Option<String> {
-        let _ = head;
+    /// the first bytes of the payload and the format has one. `is_whole`: they are all of it. An id that
+    /// names a part of the payload is none of the message: other payloads may begin with the same part.
+    fn business_key(&self, head: &[u8], is_whole: bool) -> Option<String> {
+        let _ = (head, is_whole);
         None
     }
 }

@@ -120,7 +120,7 @@ impl Decode for CimDecoder {
         segments::cut(self, payload, from)
     }
 
-    fn business_key(&self, head: &[u8]) -> Option<String> {
+    fn business_key(&self, head: &[u8], _: bool) -> Option<String> {
         business_key(head)
     }
 }

@@ -169,7 +169,7 @@ fn a_field_system_s_events_are_read() {
             event.details,
             [("status".to_owned(), "POWER_FAIL".to_owned())]
         );
-        let key = hub_model::mapping::Decode::business_key(&common::decoder(), &bytes);
+        let key = hub_model::mapping::Decode::business_key(&common::decoder(), &bytes, true);
         assert_eq!(key.as_deref(), Some("cdd3c641-3929-486f-b331-539e6b7adf94"));
     }
 }

@@ -18,9 +18,13 @@ const NAMED: [(&str, usize, usize); 4] = [
 ];
 
 /// `SNDPOR/SNDPRN/MANDT/DOCNUM` of the only IDoc of a payload, zeros before the number left out so
-/// that both forms have the same key. `None` if it has no number, or if a second IDoc is seen to
-/// follow: the first one's number is not that of the file.
-pub(crate) fn business_key(head: &[u8], charset: Charset) -> Option<String> {
+/// that both forms have the same key. `None` if it has no number, or unless it is seen to end and to be
+/// the only one: the first one's number is not that of a packet, which may come again with more IDocs
+/// behind it, and not that of a file which was cut off.
+pub(crate) fn business_key(head: &[u8], is_whole: bool, charset: Charset) -> Option<String> {
+    if !is_whole {
+        return None;
+    }
     let values = match crate::xml::as_utf8(head) {
         Some(text) => of_xml(&text)?,
         None => of_flat(head, charset)?,
@@ -53,11 +57,16 @@ fn of_xml(text: &[u8]) -> Option<[String; 4]> {
     let mut reader = Reader::from_reader(text);
     let mut path: Vec<String> = Vec::new();
     let mut values: [String; 4] = Default::default();
-    let mut done = false;
-    while !done {
+    let mut idocs = 0;
+    loop {
         match reader.read_event().ok()? {
-            Event::Start(tag) => path.push(tag.local_name().as_ref().to_owned()),
-            Event::End(_) => done = path.pop().as_deref() == Some("EDI_DC40"),
+            Event::Start(tag) => {
+                let name = tag.local_name().as_ref().to_owned();
+                idocs += usize::from(name == "IDOC");
+                path.push(name);
+            }
+            Event::Empty(tag) => idocs += usize::from(tag.local_name().as_ref() == "IDOC"),
+            Event::End(_) => drop(path.pop()),
             Event::Text(text) => {
                 if let Some(value) = wanted(&path, &mut values) {
                     value.push_str(text.xml_content(XmlVersion::Implicit1_0).trim());
@@ -78,17 +87,14 @@ fn of_xml(text: &[u8]) -> Option<[String; 4]> {
                     }
                 }
             }
-            Event::DocType(_) | Event::Eof => return None,
+            Event::Eof => return (idocs == 1 && path.is_empty()).then_some(values),
+            Event::DocType(_) => return None,
             _ => {}
         }
-        if values.iter().any(|value| value.len() > VALUE_BYTES) {
+        if idocs > 1 || values.iter().any(|value| value.len() > VALUE_BYTES) {
             return None;
         }
     }
-    let rest = usize::try_from(reader.buffer_position()).ok()?;
-    let rest = text.get(rest..).unwrap_or_default();
-    let second = memmem::find(rest, b"<IDOC").is_some();
-    (!second).then_some(values)
 }
 
 /// Where the text of the current element belongs.
@@ -110,7 +116,8 @@ mod tests {
     fn xml(number: &str) -> String {
         format!(
             "<?xml version='1.0'?><ORDERS05><IDOC BEGIN='1'><EDI_DC40 SEGMENT='1'><MANDT>800</MANDT>\
-             <DOCNUM>{number}</DOCNUM><SNDPOR>SAPT33</SNDPOR><SNDPRN>A&amp;B</SNDPRN></EDI_DC40>"
+             <DOCNUM>{number}</DOCNUM><SNDPOR>SAPT33</SNDPOR><SNDPRN>A&amp;B</SNDPRN></EDI_DC40>\
+             <E1EDK01><DOCNUM>9</DOCNUM></E1EDK01></IDOC></ORDERS05>"
         )
     }
 
@@ -131,7 +138,7 @@ mod tests {
     #[test]
     fn both_forms_of_an_idoc_have_the_same_key() {
         let expected = Some("SAPT33/A&B/800/4711".to_owned());
-        let of = |head: &[u8]| business_key(head, Charset::Utf8);
+        let of = |head: &[u8]| business_key(head, true, Charset::Utf8);
         assert_eq!(of(xml("0000000000004711").as_bytes()), expected);
         assert_eq!(of(&flat("0000000000004711")), expected);
         assert_eq!(
@@ -142,11 +149,11 @@ mod tests {
 
     #[test]
     fn a_file_without_a_number_or_with_several_has_none() {
-        let of = |head: &[u8]| business_key(head, Charset::Utf8);
+        let of = |head: &[u8]| business_key(head, true, Charset::Utf8);
         assert_eq!(of(xml("").as_bytes()), None);
         assert_eq!(of(&flat("0000000000000000")), None);
         assert_eq!(of(&[flat("1"), b"\n".to_vec(), flat("2")].concat()), None);
-        let second = format!("{}</IDOC><IDOC BEGIN='1'>", xml("1"));
+        let second = xml("1").replace("</IDOC>", "</IDOC><IDOC BEGIN='1'></IDOC>");
         assert_eq!(of(second.as_bytes()), None);
         for head in [
             "",
@@ -155,6 +162,19 @@ mod tests {
             "EDI_DC40",
         ] {
             assert_eq!(of(head.as_bytes()), None, "{head}");
+        }
+    }
+
+    /// What a packet has behind its first IDoc may be other than before when it is sent again.
+    #[test]
+    fn what_is_not_seen_to_end_has_none() {
+        let whole = xml("1");
+        for cut in ["</ORDERS05>", "</IDOC></ORDERS05>", "<E1EDK01>"] {
+            let (head, _) = whole.split_once(cut).unwrap();
+            assert_eq!(business_key(head.as_bytes(), true, Charset::Utf8), None);
+        }
+        for head in [whole.as_bytes(), &flat("1")] {
+            assert_eq!(business_key(head, false, Charset::Utf8), None);
         }
     }
 }

@@ -74,7 +74,7 @@ proptest! {
         let inputs = inputs();
         let bytes = damaged(inputs[which.index(inputs.len())].clone(), &damages);
         let decoder = decoder(SERVICE_ORDERS);
-        let _ = hub_model::mapping::Decode::business_key(&decoder, &bytes);
+        let _ = hub_model::mapping::Decode::business_key(&decoder, &bytes, true);
         let whole = decode(&decoder, &bytes);
         if let Some((cut, _)) = decode_parts(&decoder, &bytes, 0) {
             prop_assert_eq!(&cut.records, &whole.records);

@@ -87,7 +87,7 @@ fn every_sample_is_read_to_its_control_record() {
         let types = format!("`{}` (IDOCTYP `{}`", said("MESTYP"), said("IDOCTYP"));
         assert!(reason.contains(&types), "{name}: {reason}");
         let number = said("DOCNUM").trim_start_matches('0');
-        let key = decoder.business_key(&bytes).unwrap_or_default();
+        let key = decoder.business_key(&bytes, true).unwrap_or_default();
         assert_eq!(
             key.rsplit('/').next().unwrap_or_default(),
             number,

@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_web::{NoAnswer, WebServer};
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::system;
 use crate::check::check;
-use crate::idoc::{IdocSink, is_logon};
+use crate::idoc::{IdocSink, Means, Rule, is_logon};
 use crate::session::Caller;
 
 /// Posts IDocs to the HTTP port for IDocs of an SAP system.
@@ -17,15 +18,28 @@ use crate::session::Caller;
 /// one or more in a message. What goes there is the message as the route made it. IDocs for a *file port*
 /// go through a sink of kind `sftp` or `file` instead.
 ///
-/// Every request carries the constant id of the message as `X-Message-Id`, but SAP's port does not look
-/// at it: a message whose answer was lost is posted again, and becomes a second IDoc. SAP's own
-/// means against that are checks by the sender's number or reference in the application.
+/// # When an answer is lost
 ///
-/// What an answer means:
+/// A message whose answer was lost is posted again, as nobody knows whether the port has it, and SAP's port
+/// has nothing to ask: it makes a second IDoc of it. Every attempt is the same to the byte, so that the
+/// receiver can tell: `X-Message-Id` is the constant id of the message, and with `docnum = "made"` in the
+/// mapping the control record has the same `DOCNUM` at every attempt, which SAP keeps with the IDoc as the
+/// sender's number. A user exit or the application can refuse a second one of the same partner, message
+/// type and number; without that, what must not be posted twice needs a reference of its own in its data.
+///
+/// # What becomes of an IDoc
+///
+/// A delivery is known by the numbers of its IDocs in our control records (`docnum = "made"`), or else by
+/// those that the answer tells. Where the partner sends `ALEAUD` or `STATUS` IDocs to a source `sap_idoc`,
+/// what they say is shown on the delivery: arrived, failed, under way. For that our `RCVPRN` must be the
+/// partner's `SNDPRN`, as it is between logical systems.
+///
+/// # What an answer means
 ///
 /// | answer | what follows |
 /// | --- | --- |
-/// | 2xx without a body, or with numbers of IDocs, or with words that name no error | delivered; numbers and status are noted |
+/// | one that fits an entry of `answers` | what that says |
+/// | 2xx without a body, or with numbers of IDocs, or with words that name no error (`errors: 0` is none) | delivered; numbers and status are noted |
 /// | 2xx, and an IDoc status of `refused_statuses` | the message is parked |
 /// | 2xx, and an error in XML, JSON or words | the message is parked |
 /// | 2xx, and an HTML page (a logon form, an error page) | try again: it is no yes |
@@ -60,6 +74,43 @@ pub struct SapIdocSinkConfig {
     /// is parked. With any other it is delivered, as SAP keeps it and people work on it there.
     #[serde(default = "refused_statuses")]
     pub refused_statuses: Vec<String>,
+    /// Answers that mean something else than they seem to. The first that fits counts.
+    #[serde(default)]
+    pub answers: Vec<PortAnswer>,
+}
+
+/// An answer that means something else than it seems to.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PortAnswer {
+    /// Its HTTP status is one of these. Default: any.
+    #[serde(default)]
+    pub statuses: Vec<u16>,
+    /// Its body holds a match of this regular expression. Default: any.
+    #[serde(default)]
+    pub body: Option<String>,
+    /// What it means.
+    pub means: Means,
+}
+
+impl PortAnswer {
+    fn rule(&self) -> Result<Rule, String> {
+        Ok(Rule {
+            statuses: self.statuses.clone(),
+            body: self.body.as_deref().map(pattern).transpose()?,
+            means: self.means,
+        })
+    }
+}
+
+fn pattern(text: &str) -> Result<Regex, String> {
+    // Its report draws the pattern over several lines; the last says what is wrong.
+    let wrong = |error: regex::Error| {
+        let said = error.to_string();
+        let last = said.lines().last().unwrap_or_default().trim().to_owned();
+        format!("`{text}` is no regular expression: {last}")
+    };
+    Regex::new(text).map_err(wrong)
 }
 
 /// The media type of the messages.
@@ -101,12 +152,14 @@ impl SapIdocSinkConfig {
         let client = self.server.client(context)?;
         let path = self.addressed();
         let token_path = self.csrf.then(|| path.clone());
+        let rules = self.answers.iter().map(PortAnswer::rule);
         Ok(IdocSink {
             endpoint: context.name.clone(),
             caller: Caller::new(client, token_path, context.meter.clone()),
             path,
             content_type: self.content_type.as_str(),
             refused_statuses: self.refused_statuses.clone(),
+            rules: rules.collect::<Result<_, _>>()?,
             meter: context.meter.clone(),
         })
     }
@@ -130,6 +183,7 @@ impl SinkConfig for SapIdocSinkConfig {
 client = "100"
 language = "EN"
 refused_statuses = ["56", "60", "68"]
+answers = [{ statuses = [200], body = "^queued", means = "accepted" }]
 "#
     }
 
@@ -150,6 +204,14 @@ refused_statuses = ["56", "60", "68"]
         if let Some(wrong) = self.refused_statuses.iter().find(|s| !is_status(s)) {
             let reason = format!("holds `{wrong}`, expected two digits such as `56`");
             problems.push(ConfigProblem::error("refused_statuses", reason));
+        }
+        for answer in &self.answers {
+            if answer.statuses.is_empty() && answer.body.is_none() {
+                let reason = "fits every answer, expected `statuses`, `body`, or both";
+                problems.push(ConfigProblem::error("answers", reason));
+            } else if let Err(reason) = answer.rule() {
+                problems.push(ConfigProblem::error("answers", reason));
+            }
         }
         problems
     }
@@ -191,10 +253,19 @@ mod tests {
     #[test]
     fn wrong_values_are_errors() {
         let found = problems(
-            "client = '1'\npath = 'x'\nrefused_statuses = ['5']\nserver = { url = 'http://s4.example' }",
+            "client = '1'\npath = 'x'\nrefused_statuses = ['5']\nserver = { url = 'http://s4.example' }\n\
+             answers = [{ means = 'accepted' }, { body = '(', means = 'retry' }]",
         );
         let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
-        assert_eq!(keys, ["server.url", "client", "path", "refused_statuses"]);
+        let expected = [
+            "server.url",
+            "client",
+            "path",
+            "refused_statuses",
+            "answers",
+            "answers",
+        ];
+        assert_eq!(keys, expected);
         let other = "content_type = 'application/xml'\nserver = { url = 'https://s4.example' }";
         assert!(toml::from_str::<SapIdocSinkConfig>(other).is_err());
     }

@@ -20,6 +20,11 @@ use crate::idoc::IdocDoor;
 /// again (RSEOUT00, BD87). A message with one IDoc is known by sender, client and number of
 /// its control record (`SNDPOR`, `SNDPRN`, `MANDT`, `DOCNUM`), as the format `idoc` has it; a packet of several,
 /// or one larger than 64 KiB, by its content.
+///
+/// IDocs of the message types `ALEAUD` and `STATUS` in XML tell what became of IDocs that a sink `sap_idoc`
+/// sent: the hub shows it on those deliveries, with status and text (53 and 41 arrived; 51, 56, 68, 40 and
+/// other errors failed; anything else is under way). In the system, `ALEAUD` goes out of a distribution
+/// model (BD64) and the program RBDSTATE. They are messages of the source all the same.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SapIdocSourceConfig {

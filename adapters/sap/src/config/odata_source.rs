@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
-use hub_web::WebServer;
+use hub_web::{ClientOptions, WebServer};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -250,6 +250,8 @@ poll_seconds = 60
     }
 
     async fn check(&self, context: &AdapterContext) -> Result<(), SourceError> {
+        let options = ClientOptions::default();
+        self.server.check(options, None, context).await?;
         let mut reader = self.reader(context)?;
         reader.following = Following::Whole;
         // One row will do, also if it was read before: nothing is remembered.

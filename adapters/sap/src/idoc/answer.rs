@@ -4,7 +4,8 @@
 //! got stays in the system. Ports before it (SAP's integration products, gateways of one's own) tell
 //! more, in XML, text or JSON: numbers (`DOCNUM`) and the status that the IDoc has. And some say 200
 //! over a page that is no yes at all: a logon form, an error page. A yes is therefore only: an empty
-//! body, a body that tells numbers, or words without an error in them.
+//! body, a body that tells numbers, or words without an error in them. What a port's words mean beyond that is
+//! configured (`answers`).
 
 use std::collections::BTreeSet;
 
@@ -36,6 +37,19 @@ pub(crate) enum Answer {
         /// Asks for user and password.
         is_logon: bool,
     },
+}
+
+impl Answer {
+    /// What it tells, where it is known otherwise that the IDoc was taken.
+    pub(crate) fn into_receipt(self) -> Receipt {
+        match self {
+            Self::Taken(receipt) => receipt,
+            Self::NotTaken(said) | Self::Page { said, .. } => Receipt {
+                said,
+                ..Receipt::default()
+            },
+        }
+    }
 }
 
 /// What a port tells of IDocs that it took.
@@ -168,35 +182,96 @@ fn json(text: &[u8]) -> Answer {
     elements.answer(readable(text))
 }
 
+/// Words. A number is given to an IDoc that was taken, whatever else is said; without one, words that
+/// tell of an error are a no, unless they say that there was none.
 fn words(text: &[u8]) -> Answer {
     let said = readable(text);
-    let mut lower = said.to_lowercase();
-    for harmless in ["without error", "no error", "0 error", "ohne fehler"] {
-        lower = lower.replace(harmless, "");
-    }
-    let bad = [
-        "error",
-        "exception",
-        "fault",
-        "failed",
-        "short dump",
-        "fehler",
-        "not authorized",
-    ];
-    if bad.iter().any(|word| lower.contains(word)) {
-        return Answer::NotTaken(said);
-    }
     let runs = said.split(|c: char| !c.is_ascii_digit());
     let numbers: BTreeSet<String> = runs
         .filter(|run| run.len() == 16)
         .take(MOST_NUMBERS)
         .map(ToOwned::to_owned)
         .collect();
+    if numbers.is_empty() && tells_an_error(&said) {
+        return Answer::NotTaken(said);
+    }
     Answer::Taken(Receipt {
         numbers: numbers.into_iter().collect(),
         status: None,
         said,
     })
+}
+
+/// Words that begin so tell of something bad.
+const BAD: [&str; 7] = [
+    "error",
+    "exception",
+    "fault",
+    "fail",
+    "reject",
+    "fehler",
+    "invalid",
+];
+/// What stands right before such a word where there is none of it.
+const NONE_BEFORE: [&str; 6] = ["0", "no", "zero", "without", "ohne", "keine"];
+/// Bad as a whole.
+const BAD_PHRASES: [&str; 2] = ["short dump", "not authorized"];
+
+/// What may stand between such a word and its number.
+const COUNTED: [&str; 3] = ["count", "code", "number"];
+
+fn tells_an_error(said: &str) -> bool {
+    let lower = said.to_lowercase();
+    let words = Words::of(&lower);
+    let is_bad = |at: usize| BAD.iter().any(|bad| words.word(at).starts_with(bad));
+    let has_phrase = BAD_PHRASES.iter().any(|phrase| lower.contains(phrase));
+    has_phrase || (0..words.places.len()).any(|at| is_bad(at) && !words.is_none_of_it(at))
+}
+
+/// A text in words, with what stands between them.
+struct Words<'t> {
+    text: &'t str,
+    places: Vec<(usize, usize)>,
+}
+
+impl<'t> Words<'t> {
+    fn of(text: &'t str) -> Self {
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        let place = |word: &str| {
+            let start = word.as_ptr().addr() - text.as_ptr().addr();
+            (start, start + word.len())
+        };
+        let places = words.filter(|word| !word.is_empty()).map(place).collect();
+        Self { text, places }
+    }
+
+    fn word(&self, at: usize) -> &'t str {
+        self.places
+            .get(at)
+            .map_or("", |(start, end)| &self.text[*start..*end])
+    }
+
+    /// What stands behind a word, before the next.
+    fn gap(&self, at: usize) -> &'t str {
+        match (self.places.get(at), self.places.get(at + 1)) {
+            (Some((_, end)), Some((start, _))) => &self.text[*end..*start],
+            _ => "",
+        }
+    }
+
+    /// Whether it is said that there is none of it: `no errors`, `errors: 0`, `error count = 0`.
+    fn is_none_of_it(&self, at: usize) -> bool {
+        let is_counted = self.gap(at).trim().is_empty() && COUNTED.contains(&self.word(at + 1));
+        let last = at + usize::from(is_counted);
+        let number = self.word(last + 1);
+        if self.gap(last).contains([':', '=']) && number.starts_with(|c: char| c.is_ascii_digit()) {
+            return number.bytes().all(|byte| byte == b'0');
+        }
+        let before = at.checked_sub(1);
+        before.is_some_and(|before| {
+            self.gap(before).trim().is_empty() && NONE_BEFORE.contains(&self.word(before))
+        })
+    }
 }
 
 /// `DOCNUM` has 16 digits; some tell it without the leading zeros.
@@ -271,6 +346,34 @@ mod tests {
                 panic!("{body}")
             };
             assert!(found.contains(said), "{found}");
+        }
+    }
+
+    #[test]
+    fn words_are_weighed_and_a_number_is_a_yes() {
+        for (text, is_taken) in [
+            ("OK", true),
+            ("1 IDoc received, errors: 0", true),
+            ("processed=1 errors=0 failed=0", true),
+            ("error count = 00", true),
+            ("0 errors, 1 message", true),
+            ("No errors", true),
+            ("Verarbeitet ohne Fehler", true),
+            (
+                "IDoc 0000000000004711 added; error queue has 3 others",
+                true,
+            ),
+            ("errors: 1", false),
+            ("10 errors", false),
+            ("error 0815", false),
+            ("errors: 0, failed: 1", false),
+            ("Failed to create IDoc", false),
+            ("Message rejected", false),
+            ("You are not authorized", false),
+            ("no error in header, Error in segment 3", false),
+        ] {
+            let answer = read("text/plain", text.as_bytes());
+            assert_eq!(matches!(answer, Answer::Taken(_)), is_taken, "{text}");
         }
     }
 

@@ -5,10 +5,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
-use hub_core::IncomingMessage;
+use hub_core::{DeliveryReport, IncomingMessage};
 use hub_web::{Accepted, Handler, PostedBody, Problem, Reply, Taken};
+use tracing::warn;
 
 use super::control::Control;
+use super::report;
 
 /// How much of a message is read to find its control record. Times `max_in_flight` it bounds the memory
 /// of a source. A larger message is not known by its number, but by its content.
@@ -36,6 +38,7 @@ impl Handler for IdocDoor {
             name: name(control.as_ref()),
             media_type: media_type.map(ToOwned::to_owned),
             business_key: control.as_ref().and_then(Control::key),
+            reports: reports(&start, &mut body).await?,
             body: body.into_message().await?,
             ..IncomingMessage::default()
         };
@@ -46,6 +49,23 @@ impl Handler for IdocDoor {
     fn refusal(&self, _: &Parts, problem: Problem) -> Response {
         refusal(&problem)
     }
+}
+
+/// What it tells of IDocs that we sent.
+async fn reports(start: &[u8], body: &mut PostedBody) -> Result<Vec<DeliveryReport>, Problem> {
+    if !report::may_tell(start) {
+        return Ok(Vec::new());
+    }
+    let whole = body.head(report::LARGEST + 1).await?;
+    if whole.len() > report::LARGEST {
+        let most = report::LARGEST;
+        warn!(
+            most,
+            "statuses in a larger message than is looked at are not shown on deliveries"
+        );
+        return Ok(Vec::new());
+    }
+    Ok(report::reports(&whole))
 }
 
 fn control(start: &Bytes) -> Result<Option<Control>, Problem> {

@@ -7,6 +7,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 
 use super::answer::{self, Answer, Receipt};
+use super::reference::{ours, theirs};
+use super::rules::{Means, Rule, meaning};
+use super::sent::sent_idocs;
 use crate::session::Caller;
 use crate::verdict::{is_about_the_client, misconfigured, said, troubled};
 
@@ -19,6 +22,8 @@ pub(crate) struct IdocSink {
     pub(crate) content_type: &'static str,
     /// Statuses of an IDoc that mean no.
     pub(crate) refused_statuses: Vec<String>,
+    /// Answers that mean something else than they seem to.
+    pub(crate) rules: Vec<Rule>,
     pub(crate) meter: Meter,
 }
 
@@ -37,18 +42,29 @@ impl Sink for IdocSink {
             request_body(request, &message.content)
         };
         let answer = self.caller.send(make).await?;
-        self.conclude(&answer)
+        let receipt = self.conclude(&answer)?;
+        Ok(Sent {
+            note: note(answer.status, &receipt),
+            references: self.references(message, &receipt).await,
+        })
     }
 }
 
 impl IdocSink {
-    fn conclude(&self, answer: &WebAnswer) -> Result<Sent, SinkError> {
+    fn conclude(&self, answer: &WebAnswer) -> Result<Receipt, SinkError> {
+        let media_type = answer.headers.get(CONTENT_TYPE);
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        let understood = || answer::read(media_type.unwrap_or_default(), &answer.body);
+        match meaning(&self.rules, answer) {
+            Some(Means::Accepted) => return self.taken(answer, understood().into_receipt()),
+            Some(Means::Refused) => return Err(answer.refused(&said(answer))),
+            Some(Means::Retry) => return Err(troubled(&self.endpoint, answer, &said(answer))),
+            None => {}
+        }
         if !answer.status.is_success() {
             return Err(self.failure(answer));
         }
-        let media_type = answer.headers.get(CONTENT_TYPE);
-        let media_type = media_type.and_then(|value| value.to_str().ok());
-        match answer::read(media_type.unwrap_or_default(), &answer.body) {
+        match understood() {
             Answer::Taken(receipt) => self.taken(answer, receipt),
             Answer::NotTaken(said) => Err(answer.refused(&said)),
             Answer::Page {
@@ -66,22 +82,32 @@ impl IdocSink {
         }
     }
 
-    fn taken(&self, answer: &WebAnswer, receipt: Receipt) -> Result<Sent, SinkError> {
-        let note = note(answer.status, &receipt);
+    fn taken(&self, answer: &WebAnswer, receipt: Receipt) -> Result<Receipt, SinkError> {
         if let Some(status) = &receipt.status {
             if self.refused_statuses.contains(status) {
                 self.meter.count(crate::metrics::REFUSED, 1);
-                return Err(answer.refused(&note));
+                return Err(answer.refused(&note(answer.status, &receipt)));
             }
             if !is_well(status) {
                 self.meter.count(crate::metrics::NOT_POSTED, 1);
             }
         }
-        let reference = |number: &String| format!("{} {number:0>16}", self.endpoint);
-        Ok(Sent {
-            note,
-            references: receipt.numbers.iter().map(reference).collect(),
-        })
+        Ok(receipt)
+    }
+
+    /// By what the partner may report on the IDocs later: our numbers in their control records, which it
+    /// keeps; where they have none, those that it gave them.
+    async fn references(&self, message: &OutgoingMessage, receipt: &Receipt) -> Vec<String> {
+        let idocs = sent_idocs(&message.content).await;
+        let partner = idocs.first().map(|idoc| idoc.partner.clone());
+        let partner = partner.filter(|partner| !partner.is_empty());
+        if !idocs.is_empty() && idocs.iter().all(|idoc| !idoc.number.is_empty()) {
+            let named = idocs.iter().map(|idoc| ours(&idoc.partner, &idoc.number));
+            return named.collect();
+        }
+        let partner = partner.as_ref().unwrap_or(&self.endpoint);
+        let named = receipt.numbers.iter().map(|number| theirs(partner, number));
+        named.collect()
     }
 
     fn failure(&self, answer: &WebAnswer) -> SinkError {

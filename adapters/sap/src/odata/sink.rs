@@ -9,13 +9,16 @@ use reqwest::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::etag::etag;
+use super::etag::{State, state};
 use super::link::with_options;
 use super::messages::messages;
 use super::{Version, repeat};
 use crate::readable::one_line;
-use crate::session::{Caller, LARGEST_ANSWER};
+use crate::session::Caller;
 use crate::verdict::{is_about_the_client, misconfigured, said, troubled};
+
+/// Largest entity that is fetched for an ETag which no header tells, in bytes.
+const LARGEST_ENTITY: usize = 1 << 20;
 
 /// Which state of an entity a request may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -25,7 +28,8 @@ pub enum Matching {
     #[default]
     None,
     /// The state that is there right before: its ETag is fetched, and sent as `If-Match`. Not taken
-    /// twice in a row, the message is parked.
+    /// twice in a row, the message is parked. So it is if the ETag is told only within an entity of more
+    /// than 1 MiB.
     Fetched,
     /// Any: `If-Match: *`.
     Any,
@@ -108,11 +112,29 @@ impl ODataSink {
                 .header(ACCEPT, "application/json")
         };
         let response = client.send(make).await?;
-        let answer = client.read(response, LARGEST_ANSWER).await;
-        match answer.status.is_success() {
+        let answer = client.read(response, LARGEST_ENTITY + 1).await;
+        if !answer.status.is_success() {
+            return Err(self.failure(&answer));
+        }
+        match state(&answer.headers, &answer.body) {
+            State::Tagged(etag) => Ok(Some(etag)),
             // An entity type without ETags has none to match.
-            true => Ok(etag(&answer.headers, &answer.body)),
-            false => Err(self.failure(&answer)),
+            State::Untagged => Ok(None),
+            // Without one the request would change whatever is there.
+            State::Unread if answer.body.len() > LARGEST_ENTITY => {
+                let said = format!(
+                    "with an entity of more than {LARGEST_ENTITY} bytes and without an `ETag` header: it cannot be \
+                     changed by its state; not sent"
+                );
+                Err(answer.refused(&said))
+            }
+            State::Unread => {
+                let said = format!(
+                    "with no entity whose state could be read: {}",
+                    said(&answer)
+                );
+                Err(troubled(&self.endpoint, &answer, &said))
+            }
         }
     }
 

@@ -98,7 +98,9 @@ async fn the_number_and_the_status_are_noted() {
     let [reference] = sent.references.as_slice() else {
         panic!("{sent:?}")
     };
-    let number = reference.strip_prefix("erp ").unwrap();
+    // The IDoc has no number of ours, and names no partner.
+    let number = reference.strip_prefix("IDoc at erp ").unwrap();
+    let number = format!("{number:0>16}");
     let note = format!("201 Created, IDoc {number}, status 53: Application document posted");
     assert_eq!(sent.note, note);
 

@@ -1,7 +1,7 @@
 //! Answers that are made for people.
 
 use adapter_sap::SapIdocSinkConfig;
-use hub_core::{Sink, SinkConfig, SinkError};
+use hub_core::{Content, OutgoingMessage, Sink, SinkConfig, SinkError};
 use tempfile::TempDir;
 
 use crate::system::{System, message};
@@ -9,9 +9,13 @@ use crate::system::{System, message};
 const HTML: (&str, &str) = ("content-type", "text/html; charset=utf-8");
 
 async fn port() -> (std::sync::Arc<System>, TempDir, Box<dyn Sink>) {
+    port_with("").await
+}
+
+async fn port_with(more: &str) -> (std::sync::Arc<System>, TempDir, Box<dyn Sink>) {
     let (system, base, context) = System::start().await;
     let url = system.url();
-    let toml = format!("path = '/open'\nserver = {{ url = '{url}', timeout_seconds = 2 }}");
+    let toml = format!("path = '/open'\nserver = {{ url = '{url}', timeout_seconds = 2 }}\n{more}");
     let config: SapIdocSinkConfig = toml::from_str(&toml).unwrap();
     let sink = config.connect(&context).await.unwrap();
     (system, base, sink)
@@ -108,4 +112,49 @@ async fn silence_is_waited_for_only_so_long() {
         "{error:?}"
     );
     assert!(begun.elapsed().as_secs() < 5);
+}
+
+#[tokio::test]
+async fn what_answers_mean_can_be_configured() {
+    let rules = "answers = [{ body = 'already', means = 'accepted' }, \
+                 { statuses = [200], body = '^busy', means = 'retry' }, { body = '^no', means = 'refused' }]";
+    let (system, _base, sink) = port_with(rules).await;
+    system.plan(409, &[], "was posted already");
+    let sent = sink.send(&message(1)).await.unwrap();
+    assert_eq!(sent.note, "409 Conflict: was posted already");
+    system.plan(200, &[], "busy, come again");
+    let error = sink.send(&message(1)).await.unwrap_err();
+    assert!(
+        matches!(error, SinkError::Unavailable { answered: true, .. }),
+        "{error:?}"
+    );
+    system.plan(500, &[], "no such port");
+    let error = sink.send(&message(1)).await.unwrap_err();
+    assert!(matches!(error, SinkError::Refused { .. }), "{error:?}");
+    system.plan(200, &[], "processed=1 errors=0");
+    sink.send(&message(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idoc_with_our_number_is_known_by_it() {
+    let (system, _base, sink) = port().await;
+    let idoc = |number: &str| {
+        let text = format!(
+            "<A><IDOC BEGIN=\"1\"><EDI_DC40><DOCNUM>{number}</DOCNUM><RCVPRN>S4DCLNT100</RCVPRN></EDI_DC40>\
+             </IDOC></A>"
+        );
+        OutgoingMessage {
+            content: Content::bytes(text.into_bytes()),
+            ..message(1)
+        }
+    };
+    let answer = "<DOCNUM>0000000000000815</DOCNUM>";
+    for (number, expected) in [
+        ("0000000000004711", "IDoc to S4DCLNT100 4711"),
+        ("", "IDoc at S4DCLNT100 815"),
+    ] {
+        system.plan(200, &[], answer);
+        let sent = sink.send(&idoc(number)).await.unwrap();
+        assert_eq!(sent.references, [expected]);
+    }
 }

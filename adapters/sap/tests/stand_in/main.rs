@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod answers;
+mod etags;
 mod pages;
 mod sessions;
 mod system;

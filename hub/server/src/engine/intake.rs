@@ -233,11 +233,12 @@ impl Intake {
             return Ok(None);
         };
         if let Some(bytes) = &content.inline {
-            return Ok(decoder.business_key(&bytes[..bytes.len().min(HEAD_BYTES)]));
+            let head = &bytes[..bytes.len().min(HEAD_BYTES)];
+            return Ok(decoder.business_key(head, head.len() == bytes.len()));
         }
         let (store, hash) = (self.hub.store.content().clone(), content.hash);
         let head = blocking(move || store.head(&hash, HEAD_BYTES)).await?;
-        Ok(decoder.business_key(&head))
+        Ok(decoder.business_key(&head, head.len() as u64 == content.size))
     }
 }
 

@@ -98,8 +98,8 @@ impl Decode for IdocDecoder {
         })))
     }
 
-    fn business_key(&self, head: &[u8]) -> Option<String> {
-        business_key(head, self.context.charset)
+    fn business_key(&self, head: &[u8], is_whole: bool) -> Option<String> {
+        business_key(head, is_whole, self.context.charset)
     }
 }
 
