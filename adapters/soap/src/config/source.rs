@@ -28,6 +28,16 @@ const MOST_NONCES: usize = 1_000_000;
 /// of 1.2 400 (`Sender`), 500 or 503. What is refused before the envelope is read keeps the status
 /// of HTTP: 401, 408, 413, 415, 429, 503.
 ///
+/// A reply of IEC 61968-100 has `Error/code` `0.0` with `OK`, and in the fault of what is not taken
+/// `1.8` (not valid), `5.1` (too busy), `5.2` (not tried) or `5.3` (tried, and refused). That `OK` has
+/// `0.0`, and the elements, are as the published `Message.xsd` and receivers in the field have it; the
+/// other codes are those of IEC 61968-9 as a head-end's published code has them, not read in the
+/// standard.
+///
+/// User name tokens are those of the OASIS Username Token Profile 1.1: a digest needs nonce and time; a
+/// time may lie ahead by `clock_skew_seconds`, and behind by `window_seconds` more; a nonce is taken
+/// once, also over a restart, and is on disk before its request is taken.
+///
 /// Supported: document/literal, WS-Security user name tokens (text and digest), MTOM, gzip, any
 /// encoding of characters. Not: rpc/encoded, XML signatures and encryption, WS-ReliableMessaging,
 /// SOAP with attachments. Mutual TLS: the listener asks for certificates (`tls` in `[hub]`), and

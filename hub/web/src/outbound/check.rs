@@ -222,13 +222,13 @@ impl Stages<'_> {
             return Ok(());
         }
         let waited = self.server.connect_timeout_seconds;
-        match error.is_timeout() {
-            true => Err(format!("no connection to `{there}` within {waited} s")),
-            false => Err(advised(format!(
-                "no connection to `{there}`: {}",
-                reason(error)
-            ))),
+        if error.is_timeout() {
+            return Err(format!("no connection to `{there}` within {waited} s"));
         }
+        let reason = reason(error);
+        // What every trouble of this kind begins with says nothing about this one.
+        let reason = reason.trim_start_matches("error sending request: client error (Connect): ");
+        Err(advised(format!("no connection to `{there}`: {reason}")))
     }
 }
 
