@@ -253,6 +253,7 @@ async fn nothing_is_lost_or_done_twice_over_bad_wires_however_often_the_hub_is_k
     hub.stop().await;
 
     let history = history(&config, &partners, load.sent).await;
+    let struck = [&broker, &sftp].map(|wire| wire.struck().len());
     eprintln!(
         "{} kills, {} messages, {resends} of them came twice, {} deliveries, {} receipts; the wires \
          failed {} and {} times",
@@ -260,8 +261,13 @@ async fn nothing_is_lost_or_done_twice_over_bad_wires_however_often_the_hub_is_k
         history.messages.len(),
         history.deliveries.len(),
         history.receipts.len(),
-        broker.struck().len(),
-        sftp.struck().len(),
+        struck[0],
+        struck[1],
+    );
+    let all_struck = struck.iter().all(|faults| *faults > 0);
+    assert!(
+        kills() == 0 || all_struck,
+        "a wire never failed: {struck:?}"
     );
     let outcome = std::panic::catch_unwind(|| assert_conserved(&history));
     if let Err(violations) = outcome {
