@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use hub_core::{Clock, Meter, SinkError};
+use hub_core::{Clock, Meter, SinkError, StateError};
 use hub_model::Zone;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tracing::warn;
 
 use crate::address::display;
 use crate::endpoint::Endpoint;
@@ -84,6 +85,20 @@ impl Rules {
             }
             (NotAllowed::UsedUp(reason, _), WhenReached::Refuse) => self.endpoint.refused(reason),
         })
+    }
+
+    /// Sends while what is sent is counted on disk; both are done when it returns.
+    pub(crate) async fn while_counted<T>(
+        &self,
+        counted: impl Future<Output = Result<(), StateError>>,
+        sending: impl Future<Output = T>,
+    ) -> T {
+        let (sent, counted) = tokio::join!(sending, counted);
+        if let Err(problem) = counted {
+            let endpoint = &self.endpoint.0;
+            warn!(%endpoint, %problem, "after a crash now, a text would be sent that is not counted");
+        }
+        sent
     }
 
     /// What a part costs.

@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::account::no_answer;
 use crate::carriers::{Carrier, Carriers};
 use crate::cutting::Cutting;
-use crate::memory::AcceptedPart;
+use crate::memory::{AcceptedPart, Allowance};
 use crate::outgoing::{NoSms, Sms};
 use crate::pdu::{Body, ShortMessage, status};
 use crate::price::Money;
@@ -126,6 +126,22 @@ impl SmsSink {
             .skip(sending.accepted.len())
             .collect();
         let mut allowance = self.rules.admit(sending.sms, rest.len(), begun).await?;
+        let (counted, last) = (allowance.counted(), rest.len());
+        let submitted = self.submit_all(sending, rest, &mut allowance);
+        self.rules.while_counted(counted, submitted).await?;
+        if last > 1 || begun {
+            self.rules.memory.half_sent.forget(sending.id);
+        }
+        Ok(())
+    }
+
+    /// Submits parts one after the other.
+    async fn submit_all(
+        &self,
+        sending: &mut Sending<'_>,
+        rest: Vec<ShortMessage>,
+        allowance: &mut Allowance,
+    ) -> Result<(), SinkError> {
         let last = rest.len();
         for (number, part) in (1..).zip(rest) {
             match self.submit(sending, part).await {
@@ -143,9 +159,6 @@ impl SmsSink {
             if number < last {
                 self.remember(sending).await;
             }
-        }
-        if last > 1 || begun {
-            self.rules.memory.half_sent.forget(sending.id);
         }
         Ok(())
     }

@@ -33,9 +33,10 @@ use crate::submission::{LongMessages, Submissions};
 /// restart. A telephone may get a part twice if the message centre's answer is lost, or the hub ends
 /// between that answer and its own commit: SMPP has nothing by which the second could be recognised.
 ///
-/// Days and money are counted on disk before anything is sent, by all SMS sinks of the enterprise
-/// together. A part whose answer was lost counts as sent. After a crash the few parts that were on
-/// their way are counted though they may not have been sent.
+/// Days and money are counted by all SMS sinks of the enterprise together: with a `daily_limit` on disk
+/// before anything is sent, else before it is taken for delivered. A part whose answer was lost counts
+/// as sent. After a crash the few parts that were on their way are counted though they may not have
+/// been sent; without a limit some may have been sent that are not counted.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmsSinkConfig {

@@ -50,10 +50,11 @@ impl Sink for GatewaySink {
         let filled = filled.map_err(|reason| endpoint.refused(format!("the text {reason}")))?;
         let parts = cut.parts.len();
         let mut allowance = self.rules.admit(&sms, parts, false).await?;
-        let answer = self
+        let asked = self
             .client
-            .send(|| self.request.build(&self.client, &filled))
-            .await?;
+            .send(|| self.request.build(&self.client, &filled));
+        let counted = allowance.counted();
+        let answer = self.rules.while_counted(counted, asked).await?;
         let answer = self.client.read(answer, LARGEST_ANSWER).await;
         self.judge(&answer)?;
         spend(&mut allowance, parts);

@@ -1,9 +1,10 @@
 //! How many parts were sent, and what they cost: by local day and month, of all SMS sinks of an
 //! enterprise together.
 //!
-//! Counted on disk before anything is sent. What was surely not taken is given back; that is on disk
-//! with the next text. So a crash may leave a few parts counted that were not sent (those that were
-//! on their way), and none sent that are not counted.
+//! Where there is a limit, counted on disk before anything is sent. What was surely not taken is given
+//! back; that is on disk with the next text. So a crash may leave a few parts counted that were not
+//! sent (those that were on their way), and none sent that are not counted. Without a limit the disk
+//! is written while the text is sent, and before it is taken for delivered.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,6 +82,8 @@ pub(crate) struct Allowance {
     keys: [String; 2],
     parts: u32,
     each: Option<Money>,
+    /// To be on disk before the text is taken for delivered; `None`: it is.
+    uncounted: Option<Ticket>,
 }
 
 impl Ledger {
@@ -92,7 +95,8 @@ impl Ledger {
         }
     }
 
-    /// Counts so many parts at so much each, on disk when it returns.
+    /// Counts so many parts at so much each: under a limit on disk when it returns, else once
+    /// [`Allowance::counted`] has.
     ///
     /// # Errors
     /// The day's are used up, or the store refused: nothing is counted.
@@ -108,7 +112,7 @@ impl Ledger {
         for key in &keys {
             self.load(key).await.map_err(NotAllowed::State)?;
         }
-        let (allowance, ticket) = {
+        let mut allowance = {
             let mut totals = self.totals();
             let today = totals.get(&keys[0]).cloned().unwrap_or_default();
             if let Some(reason) = limit.and_then(|l| l.exceeded(&today, parts, each.as_ref())) {
@@ -123,18 +127,20 @@ impl Ledger {
                     .add(parts, each.as_ref());
             }
             let ticket = self.note(&totals, &keys);
-            let ledger = self.clone();
-            let allowance = Allowance {
-                ledger,
+            Allowance {
+                ledger: self.clone(),
                 keys,
                 parts,
                 each,
-            };
-            (allowance, ticket)
+                uncounted: Some(ticket),
+            }
         };
-        // On an error the allowance is dropped, and gives all back.
-        let written = self.journal.written(ticket).await;
-        written.map(|()| allowance).map_err(NotAllowed::State)
+        if limit.is_some() {
+            // On an error the allowance is dropped, and gives all back.
+            allowance.counted().await.map_err(NotAllowed::State)?;
+            allowance.uncounted = None;
+        }
+        Ok(allowance)
     }
 
     /// What is counted for the day.
@@ -201,6 +207,17 @@ fn keys(day: LocalDay) -> [String; 2] {
 }
 
 impl Allowance {
+    /// Waits until it is counted on disk.
+    pub(crate) fn counted(&self) -> impl Future<Output = Result<(), StateError>> + Send + use<> {
+        let (ledger, uncounted) = (self.ledger.clone(), self.uncounted);
+        async move {
+            match uncounted {
+                Some(ticket) => ledger.journal.written(ticket).await,
+                None => Ok(()),
+            }
+        }
+    }
+
     /// One part was accepted, or may have been.
     pub(crate) fn spend(&mut self) {
         self.parts = self.parts.saturating_sub(1);
@@ -314,6 +331,20 @@ mod tests {
         assert_eq!(days.len(), 1);
         assert_eq!((days[0].period.as_str(), days[0].parts), ("2026-01-10", 3));
         assert_eq!(days[0].cost["EUR"].to_string(), "0.099");
+    }
+
+    #[tokio::test]
+    async fn without_a_limit_the_disk_is_written_while_a_text_is_sent() {
+        let state = MemoryState::default();
+        let ledger = Arc::new(Ledger::new(Arc::new(state.clone())));
+        let zone = Zone::named("Europe/Tallinn").unwrap();
+        let taken = ledger.take(2, None, None, (evening(), &zone)).await;
+        let mut allowance = taken.unwrap();
+        assert!(list(&state, false).await.unwrap().is_empty());
+        allowance.counted().await.unwrap();
+        assert_eq!(list(&state, false).await.unwrap()[0].parts, 2);
+        allowance.spend();
+        allowance.spend();
     }
 
     #[tokio::test]
