@@ -35,7 +35,8 @@ pub fn facts_of_cim(document: &[u8]) -> Result<Vec<Fact>, String> {
                 }
             }
             Event::End(_) => {
-                if path.pop().as_deref() == Some("MeterReading") {
+                let ended = path.pop();
+                if ended.as_deref() == Some("MeterReading") {
                     name(&mut facts[begun..], &meter);
                     begun = facts.len();
                 }

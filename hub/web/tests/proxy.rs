@@ -1,5 +1,7 @@
 //! Through a proxy that asks who we are.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -339,7 +339,7 @@ mod tests {
             name: "erp".to_owned(),
             enterprise: "north".to_owned(),
         };
-        assert_eq!(vitals.gone(), [gone.clone()]);
+        assert_eq!(vitals.gone(), std::slice::from_ref(&gone));
         // Of another enterprise it is another.
         vitals.begin(
             [(Role::Sink, "erp", "http", "south"), hes].into_iter(),

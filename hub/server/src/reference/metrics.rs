@@ -22,6 +22,8 @@ name it; for one elsewhere, copy it. To get another token, remove the file and s
 Labels are `enterprise` and `endpoint` (the name of the source or sink), and those named below: few
 values, never ids. Counters begin at 0 with the process. What waits is counted in the database when
 somebody asks, and that is kept for two seconds or more: the longer the count took, the longer.
+An endpoint that is taken out of the configuration keeps its series until the hub is restarted, with
+nothing waiting and no circuit open.
 
 ```yaml
 # prometheus.yml
