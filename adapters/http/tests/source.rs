@@ -423,6 +423,23 @@ async fn a_sender_that_goes_quiet_is_told_so() {
     assert!(answer_text(stream).await.starts_with("HTTP/1.1 408"));
 }
 
+/// A byte now and then is no message on its way: it would hold a place for ever.
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_drips_is_told_so() {
+    let hub = Hub::new("idle_timeout_seconds = 5").await;
+    let _source = hub.source().await;
+    let mut stream = hub
+        .raw(b"Content-Length: 100\r\nConnection: close\r\n\r\n")
+        .await;
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+        if stream.write_all(b"x").await.is_err() {
+            break;
+        }
+    }
+    assert!(answer_text(stream).await.starts_with("HTTP/1.1 408"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hub_that_does_not_commit_in_time_says_try_again() {
     let hub = Hub::new("request_timeout_seconds = 5\nidle_timeout_seconds = 3600").await;

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use hub_core::{AdapterContext, IncomingMessage, Meter};
 use hub_names::MessageTemplate;
-use hub_web::{Handler, PostedBody, Problem, Taken};
+use hub_web::{BehindTls, Handler, PostedBody, Problem, Taken};
 use tokio_util::io::ReaderStream;
 
 use crate::answer::{Answers, Asked};
@@ -127,7 +127,12 @@ impl Service {
             return Err(problem.with(header::ALLOW, HeaderValue::from_static("POST")));
         }
         let host = text_of(&head.headers, header::HOST);
-        let mut response = Response::new(self.description.written(host, head.uri.path()).into());
+        let scheme = match head.extensions.get::<BehindTls>() {
+            Some(_) => "https",
+            None => "http",
+        };
+        let description = self.description.written(scheme, host, head.uri.path());
+        let mut response = Response::new(description.into());
         let media_type = HeaderValue::from_static("text/xml; charset=utf-8");
         response
             .headers_mut()

@@ -59,11 +59,11 @@ impl Description {
         })
     }
 
-    /// The description of the service as it was asked for at this host and path.
-    pub(crate) fn written(&self, host: Option<&str>, path: &str) -> String {
+    /// The description of the service as it was asked for by this scheme, at this host and path.
+    pub(crate) fn written(&self, scheme: &str, host: Option<&str>, path: &str) -> String {
         let address = match &self.public_url {
             Some(url) => url.clone(),
-            None => format!("http://{}{path}", host.unwrap_or("localhost")),
+            None => format!("{scheme}://{}{path}", host.unwrap_or("localhost")),
         };
         let (address, name) = (escaped(&address), &self.service);
         format!(
@@ -371,7 +371,7 @@ mod tests {
         let config: SoapSourceConfig = toml::from_str(toml).unwrap();
         let context = AdapterContext::alone("erp north", "north", base);
         let description = Description::new(&config, &context).unwrap();
-        description.written(Some("hub:80"), "/api/v1/soap/erp")
+        description.written("http", Some("hub:80"), "/api/v1/soap/erp")
     }
 
     fn is_well_formed(text: &str) {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
-use hub_web::ClientCertificate;
+use hub_web::{BehindTls, ClientCertificate};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -181,6 +181,7 @@ impl Server {
         let mut peer = Peer {
             from: stream.peer_addr().ok(),
             certificate: None,
+            tls: self.acceptor.as_ref().map(|_| BehindTls),
         };
         let Some(acceptor) = &self.acceptor else {
             return self.speak(stream, peer, open).await;
@@ -231,6 +232,7 @@ struct Peer {
     from: Option<SocketAddr>,
     /// What they showed, if they were asked to.
     certificate: Option<ClientCertificate>,
+    tls: Option<BehindTls>,
 }
 
 /// Answers requests, tells who they come from, and notes that there was one.
@@ -252,6 +254,9 @@ impl Service<Request<Incoming>> for Noting {
         }
         if let Some(certificate) = &self.peer.certificate {
             request.extensions_mut().insert(certificate.clone());
+        }
+        if let Some(tls) = self.peer.tls {
+            request.extensions_mut().insert(tls);
         }
         self.router.call(request)
     }

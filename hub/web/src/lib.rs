@@ -15,8 +15,8 @@ mod outbound;
 mod problem;
 
 pub use inbound::{
-    Accepted, BasicCredential, CALLBACKS, CertificateRule, ClientCertificate, DoorConfig, Doors,
-    Family, Handler, MESSAGES, OpenDoor, PostedBody, Reply, SOAP, Taken, router,
+    Accepted, BasicCredential, BehindTls, CALLBACKS, CertificateRule, ClientCertificate,
+    DoorConfig, Doors, Family, Handler, MESSAGES, OpenDoor, PostedBody, Reply, SOAP, Taken, router,
 };
 pub use outbound::{
     Answer, Auth, ClientOptions, HeaderSecret, NoAnswer, OAuth2ClientCredentials, Probe,

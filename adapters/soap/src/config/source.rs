@@ -94,8 +94,8 @@ pub struct SoapSourceConfig {
     /// described as anything.
     #[serde(default)]
     pub schemas: Vec<PathBuf>,
-    /// The service's address in its description, where partners see another than the hub does. Default:
-    /// as it was asked for.
+    /// The service's address in its description, where partners see another than the hub does, as behind
+    /// a proxy that speaks TLS for it. Default: as it was asked for.
     #[serde(default)]
     pub public_url: Option<String>,
 }

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use hub_core::Body;
 use tokio::io::AsyncRead;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_util::io::StreamReader;
 
 use super::gunzip::Gunzip;
@@ -23,6 +23,10 @@ use crate::problem::Problem;
 /// Largest body that is taken into memory. With `max_in_flight` it bounds the memory of a source:
 /// 512 of them make 32 MiB.
 const LARGEST_IN_MEMORY: usize = 64 * 1024;
+
+/// A sender that is slower than this for long is as good as quiet: it holds one of the source's places
+/// for nothing.
+const SLOWEST_BYTES_PER_SECOND: u32 = 256;
 
 /// Why a body is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +60,10 @@ impl Trouble {
                 StatusCode::REQUEST_TIMEOUT,
                 "quiet",
                 "The body stopped coming",
-                format!("nothing came for {seconds} seconds; nothing was accepted, send it again"),
+                format!(
+                    "for {seconds} seconds nothing came, or less than {SLOWEST_BYTES_PER_SECOND} bytes \
+                     a second; nothing was accepted, send it again"
+                ),
             ),
             Self::Gzip(reason) => Problem::new(
                 StatusCode::BAD_REQUEST,
@@ -228,8 +235,10 @@ struct Chunks {
     data: BodyDataStream,
     gunzip: Option<Gunzip>,
     bounds: Bounds,
-    /// Runs while we wait for the sender.
-    quiet: Option<Pin<Box<Sleep>>>,
+    /// Runs while we wait for the sender, since then.
+    quiet: Option<(Pin<Box<Sleep>>, Instant)>,
+    /// How long we still wait. Waiting uses it up, and what comes fills it again.
+    patience: Duration,
     received: u64,
     ended: bool,
     progress: Arc<Progress>,
@@ -240,6 +249,7 @@ impl Chunks {
         Self {
             data,
             gunzip: gzip.then(|| Gunzip::new(bounds.limit)),
+            patience: bounds.idle,
             bounds,
             quiet: None,
             received: 0,
@@ -250,6 +260,7 @@ impl Chunks {
 
     fn chunk(&mut self, bytes: Bytes) -> Result<Bytes, Trouble> {
         self.received += bytes.len() as u64;
+        self.came(bytes.len());
         self.progress.bytes.store(self.received, Ordering::Relaxed);
         if self.received > self.bounds.limit {
             let limit = self.bounds.limit;
@@ -270,14 +281,22 @@ impl Chunks {
         }
     }
 
+    /// Something came: the wait for it is over.
+    fn came(&mut self, bytes: usize) {
+        let waited = self.quiet.take().map(|(_, since)| since.elapsed());
+        let left = self.patience.saturating_sub(waited.unwrap_or_default());
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let earned = Duration::from_secs(1) * bytes / SLOWEST_BYTES_PER_SECOND;
+        self.patience = (left + earned).min(self.bounds.idle);
+    }
+
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Trouble> {
-        let idle = self.bounds.idle;
-        let sleep = self
-            .quiet
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        sleep.as_mut().poll(cx).map(|()| Trouble::Quiet {
-            seconds: idle.as_secs(),
-        })
+        let patience = self.patience;
+        let wait = || (Box::pin(tokio::time::sleep(patience)), Instant::now());
+        let (sleep, _) = self.quiet.get_or_insert_with(wait);
+        let seconds = self.bounds.idle.as_secs();
+        let over = sleep.as_mut().poll(cx);
+        over.map(|()| Trouble::Quiet { seconds })
     }
 }
 
@@ -298,7 +317,6 @@ impl Stream for Chunks {
                     Poll::Pending => return Poll::Pending,
                 },
             };
-            self.quiet = None;
             match result {
                 // Nothing decompressed yet, or nothing left.
                 Ok(bytes) if bytes.is_empty() => {}

@@ -16,6 +16,10 @@ use crate::problem::Problem;
 /// Bytes of a fingerprint.
 const FINGERPRINT_BYTES: usize = 32;
 
+/// Marks requests that came over TLS to our own listener. Stands in their extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BehindTls;
+
 /// The certificate that a client showed to the listener, which let it in because an authority that it
 /// trusts has signed it. Stands in the extensions of each request of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

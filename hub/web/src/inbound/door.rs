@@ -54,15 +54,24 @@ impl Door {
         .with(header::WWW_AUTHENTICATE, challenge))
     }
 
-    /// Whether a message may come in, now.
-    pub(super) fn admit(&self, head: &Parts) -> Result<(), Problem> {
+    /// Whether a message may come in, now. Returns whether its sender is known: if not, the handler knows
+    /// it by what is in the message, and only then may the message cost of the sender's rate.
+    pub(super) fn admit(&self, head: &Parts) -> Result<bool, Problem> {
         let certificate = head.extensions.get::<ClientCertificate>();
         let is_left_to_handler =
             self.handler.knows_senders() && !head.headers.contains_key(header::AUTHORIZATION);
         match is_left_to_handler {
             true => self.credentials.check_certificate(certificate)?,
-            false => self.check_credentials(&head.headers, &head.uri, certificate)?,
+            false => {
+                self.check_credentials(&head.headers, &head.uri, certificate)?;
+                self.draw()?;
+            }
         }
+        Ok(!is_left_to_handler)
+    }
+
+    /// Takes one message from the source's rate.
+    pub(super) fn draw(&self) -> Result<(), Problem> {
         let Some(rate) = &self.rate else {
             return Ok(());
         };

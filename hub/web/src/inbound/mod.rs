@@ -14,7 +14,7 @@ mod receive;
 mod room;
 
 pub use body::PostedBody;
-pub use certificate::{CertificateRule, ClientCertificate};
+pub use certificate::{BehindTls, CertificateRule, ClientCertificate};
 pub use config::DoorConfig;
 pub use credentials::BasicCredential;
 pub use doors::Doors;

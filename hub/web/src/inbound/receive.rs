@@ -99,7 +99,7 @@ fn stopping() -> Problem {
 
 impl Door {
     async fn receive(&self, head: &Parts, body: axum::body::Body) -> Result<Response, Problem> {
-        self.admit(head)?;
+        let is_known = self.admit(head)?;
         let gzip = is_gzip(&head.headers)?;
         if content_length(&head.headers).is_some_and(|length| length > self.bounds.limit) {
             let limit = self.bounds.limit;
@@ -115,6 +115,9 @@ impl Door {
             Taken::Answered(response) => return Ok(response),
             Taken::Message(message, reply) => (message, reply),
         };
+        if !is_known && let Err(problem) = self.draw() {
+            return Ok(reply(Err(problem)));
+        }
         let (answer, settled) = oneshot::channel();
         let arrival = Arrival::new(*message, Box::new(DoorReceipt::new(answer, permit)));
         // There is room for as many as there are permits; an error means that nobody receives.
