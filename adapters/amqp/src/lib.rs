@@ -40,7 +40,6 @@ mod metrics;
 mod properties;
 mod publisher;
 mod receipt;
-mod returns;
 mod sink;
 mod source;
 mod topology;

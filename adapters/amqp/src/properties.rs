@@ -1,16 +1,12 @@
 //! Properties and headers of AMQP messages, to and from the hub's.
 
+use hub_broker::Kept;
 use hub_core::{Headers, OutgoingMessage};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 /// `delivery_mode` of a message that survives a restart of the broker.
 pub(crate) const PERSISTENT: u8 = 2;
-
-/// Most headers kept of one message, and the longest value: beyond, they are no headers but
-/// content, and would be written to every list of messages.
-const MOST_HEADERS: usize = 64;
-const LONGEST_HEADER: usize = 4 * 1024;
 
 /// Who we say we are, in `app-id`.
 const APP_ID: &str = "meterhub";
@@ -131,31 +127,23 @@ fn text(what: &str, value: &str) -> Result<ShortString, String> {
 
 /// The properties and headers of an incoming message that are kept with it, names in lower case.
 pub(crate) fn incoming_headers(properties: &BasicProperties) -> Headers {
-    let mut headers = Headers::new();
-    let mut keep = |name: &str, value: Option<String>| {
-        if let Some(value) = value
-            && value.len() <= LONGEST_HEADER
-            && headers.len() < MOST_HEADERS
-        {
-            headers.push((name.to_ascii_lowercase(), value));
-        }
-    };
+    let mut kept = Kept::default();
     let short = |value: &Option<ShortString>| value.as_ref().map(|v| v.as_str().to_owned());
-    keep("correlation-id", short(properties.correlation_id()));
-    keep("reply-to", short(properties.reply_to()));
-    keep("type", short(properties.kind()));
-    keep("app-id", short(properties.app_id()));
-    keep("expiration", short(properties.expiration()));
-    keep("content-encoding", short(properties.content_encoding()));
-    keep("timestamp", properties.timestamp().map(|t| t.to_string()));
-    keep("priority", properties.priority().map(|p| p.to_string()));
+    kept.keep("correlation-id", short(properties.correlation_id()));
+    kept.keep("reply-to", short(properties.reply_to()));
+    kept.keep("type", short(properties.kind()));
+    kept.keep("app-id", short(properties.app_id()));
+    kept.keep("expiration", short(properties.expiration()));
+    kept.keep("content-encoding", short(properties.content_encoding()));
+    kept.keep("timestamp", properties.timestamp().map(|t| t.to_string()));
+    kept.keep("priority", properties.priority().map(|p| p.to_string()));
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
         // A sender must not write what the broker vouches for.
         if is_free(name.as_str()).is_ok() {
-            keep(name.as_str(), plain(value));
+            kept.keep(name.as_str(), plain(value));
         }
     }
-    headers
+    kept.into_headers()
 }
 
 /// The sender's id of a message, its name, and its media type.
@@ -332,7 +320,7 @@ mod tests {
         }
         table.insert("a".into(), AMQPValue::LongString(vec![b'x'; 5_000].into()));
         let headers = incoming_headers(&BasicProperties::default().with_headers(table));
-        assert_eq!(headers.len(), MOST_HEADERS);
+        assert_eq!(headers.len(), hub_broker::MOST_HEADERS);
         assert_eq!(header(&headers, "a"), None);
     }
 }

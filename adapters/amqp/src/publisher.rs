@@ -3,25 +3,22 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hub_core::Backoff;
+use hub_broker::Reconnecting;
 use lapin::options::ConfirmSelectOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, ErrorKind};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::lane::{self, Answer, LANE_WIDTH, Request};
 use crate::link::{Endpoint, Link, reason, within};
 use crate::metrics;
 use crate::topology::short;
-
-/// Pauses between attempts to connect. Short ones: the hub's own back-off comes on top.
-const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
 /// What routing keys of RabbitMQ's direct replies begin with.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
@@ -85,17 +82,7 @@ pub(crate) struct Publisher {
     slots: Semaphore,
     lanes: usize,
     prepare: Option<Preparation>,
-    /// How often a connection was tried. Who waited for an attempt does not start another.
-    attempts: AtomicU64,
-    connection: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    session: Option<Arc<Session>>,
-    failures: u32,
-    not_before: Option<Instant>,
-    reason: String,
+    connection: Reconnecting<Arc<Session>>,
 }
 
 /// A connection with its lanes.
@@ -119,8 +106,7 @@ impl Publisher {
             slots: Semaphore::new(most_in_flight),
             lanes: most_in_flight.div_ceil(LANE_WIDTH),
             prepare,
-            attempts: AtomicU64::new(0),
-            connection: Mutex::default(),
+            connection: Reconnecting::default(),
         }
     }
 
@@ -173,50 +159,18 @@ impl Publisher {
         NotPublished::Unavailable(format!("no confirm within {:?}", self.patience))
     }
 
-    /// The connection; a new one if there is none. One attempt at a time, and all who wait for it
-    /// share what came of it.
+    /// The connection; a new one if there is none.
     async fn session(&self) -> Result<Arc<Session>, String> {
-        let seen = self.attempts.load(Ordering::SeqCst);
-        let mut state = self.connection.lock().await;
-        if let Some(session) = &state.session {
-            if session.link.is_connected() {
-                return Ok(session.clone());
-            }
-            state.session = None;
-        }
-        if self.attempts.load(Ordering::SeqCst) != seen && state.failures > 0 {
-            return Err(state.reason.clone());
-        }
-        if let Some(not_before) = state.not_before {
-            sleep_until(not_before).await;
-        }
-        let opened = self.open().await;
-        self.attempts.fetch_add(1, Ordering::SeqCst);
-        match opened {
-            Ok(link) => {
-                let session = Arc::new(Session::new(link, self.lanes));
-                *state = State {
-                    session: Some(session.clone()),
-                    ..State::default()
-                };
-                Ok(session)
-            }
-            Err(reason) => {
-                state.failures = state.failures.saturating_add(1);
-                let pause = RECONNECT.pause(state.failures, self.attempts.load(Ordering::SeqCst));
-                state.not_before = Some(Instant::now() + pause);
-                state.reason.clone_from(&reason);
-                Err(reason)
-            }
-        }
+        let is_open = |session: &Arc<Session>| session.link.is_connected();
+        self.connection.get(is_open, self.open()).await
     }
 
-    async fn open(&self) -> Result<Link, String> {
+    async fn open(&self) -> Result<Arc<Session>, String> {
         let link = Link::open(&self.endpoint).await?;
         if let Some(prepare) = &self.prepare {
             prepare(&link).await?;
         }
-        Ok(link)
+        Ok(Arc::new(Session::new(link, self.lanes)))
     }
 }
 

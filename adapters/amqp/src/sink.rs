@@ -1,20 +1,14 @@
 //! The sink: a message becomes a confirmed publish.
 
-use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
+use hub_broker::{Bodies, read};
+use hub_core::{OutgoingMessage, Sent, Sink, SinkError};
 use hub_names::Destination;
-use tokio::io::AsyncReadExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::properties::{FixedProperties, outgoing};
 use crate::publisher::{Address, NotPublished, Publisher};
-
-/// Bodies in memory at once, all messages together, in KiB. A single larger one goes alone.
-const MEMORY_KIB: u32 = 256 * 1024;
 
 /// Pause that we ask for when the broker has blocked us; it does not say how long it will be.
 const BLOCKED_PAUSE: Duration = Duration::from_secs(5);
@@ -27,7 +21,7 @@ pub(crate) struct AmqpSink {
     routing_key: Destination,
     fixed: FixedProperties,
     largest: u64,
-    memory: Semaphore,
+    bodies: Bodies,
 }
 
 impl AmqpSink {
@@ -46,14 +40,8 @@ impl AmqpSink {
             routing_key,
             fixed,
             largest,
-            memory: Semaphore::new(MEMORY_KIB as usize),
+            bodies: Bodies::default(),
         }
-    }
-
-    async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, SinkError> {
-        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
-        let permit = self.memory.acquire_many(kib.clamp(1, MEMORY_KIB)).await;
-        permit.map_err(|_| self.unavailable("is being stopped".to_owned(), false))
     }
 
     fn unavailable(&self, reason: String, answered: bool) -> SinkError {
@@ -109,7 +97,7 @@ impl Sink for AmqpSink {
         let key = self.routing_key.of(message, str::to_owned);
         let address = key.and_then(|key| Address::new(&self.exchange, &key));
         let address = address.map_err(|r| self.refused(r))?;
-        let room = self.room(bytes).await?;
+        let room = self.bodies.room(bytes).await;
         let body = read(&message.content).await;
         let body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
         if body.len() as u64 != bytes {
@@ -125,14 +113,4 @@ impl Sink for AmqpSink {
         };
         Ok(Sent::noted(note))
     }
-}
-
-/// The whole body: the protocol has no streams.
-async fn read(content: &Content) -> io::Result<Bytes> {
-    if let Some(bytes) = content.as_bytes() {
-        return Ok(bytes);
-    }
-    let mut body = Vec::with_capacity(usize::try_from(content.len()).unwrap_or_default());
-    content.reader().read_to_end(&mut body).await?;
-    Ok(body.into())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use hub_broker::{Next, Returns};
 use hub_core::{Arrival, Body, IncomingMessage, Receipt, Settlement, Source, SourceError};
 use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
@@ -19,7 +20,6 @@ use crate::dead_letters::DeadLetters;
 use crate::link::{Link, reason, within};
 use crate::properties::{identity, incoming_headers};
 use crate::receipt::{AmqpReceipt, Held};
-use crate::returns::{Next, Returns};
 use crate::topology::short;
 
 /// A queue that is being consumed.
@@ -36,7 +36,12 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) queue: String,
     pub(crate) dead_letters: Option<DeadLetters>,
-    pub(crate) returns: Returns,
+    /// Kept unacknowledged, instead of given back to the broker: a queue counts how often it delivered
+    /// a message, and drops it or moves it away after a number of times (20 by default in RabbitMQ 4).
+    /// A full disk of ours must not cost a partner's message. A connection that ends gives them back;
+    /// so does one that kept a message for longer than the broker's `consumer_timeout` (30 minutes by
+    /// default), because the broker ends it.
+    pub(crate) returns: Returns<Held>,
     pub(crate) acks: Acks,
     /// Longest wait for an answer to be written.
     pub(crate) patience: Duration,

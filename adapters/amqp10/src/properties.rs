@@ -4,12 +4,8 @@ use fe2o3_amqp::types::messaging::{
     ApplicationProperties, Data, Header, Message, MessageId, Properties,
 };
 use fe2o3_amqp::types::primitives::{Binary, OrderedMap, SimpleValue, Symbol, Timestamp, Uuid};
+use hub_broker::{Kept, LONGEST_HEADER};
 use hub_core::{Headers, OutgoingMessage};
-
-/// Most headers kept of one message, and the longest value: beyond, they are no headers but
-/// content, and would be written to every list of messages.
-const MOST_HEADERS: usize = 64;
-const LONGEST_HEADER: usize = 4 * 1024;
 
 /// Application property that names a message.
 const FILE_NAME: &str = "x-filename";
@@ -221,22 +217,7 @@ pub(crate) fn incoming(
             .unwrap_or_default(),
         business_key,
         media_type: properties.content_type.map(Symbol::into_inner).filter(fits),
-        headers: kept.0,
-    }
-}
-
-/// Headers that are kept, within their limits.
-#[derive(Default)]
-struct Kept(Headers);
-
-impl Kept {
-    fn keep(&mut self, name: &str, value: Option<String>) {
-        if let Some(value) = value
-            && value.len() <= LONGEST_HEADER
-            && self.0.len() < MOST_HEADERS
-        {
-            self.0.push((name.to_ascii_lowercase(), value));
-        }
+        headers: kept.into_headers(),
     }
 }
 
@@ -442,7 +423,7 @@ mod tests {
             map.insert(format!("h{number}"), SimpleValue::Int(number));
         }
         let found = incoming(None, None, Some(&ApplicationProperties(map)));
-        assert_eq!(found.headers.len(), MOST_HEADERS);
+        assert_eq!(found.headers.len(), hub_broker::MOST_HEADERS);
         assert!(found.headers.iter().all(|(name, _)| name != "long"));
     }
 }

@@ -8,18 +8,16 @@ use std::time::Duration;
 
 use fe2o3_amqp::link::SendError;
 use fe2o3_amqp::types::messaging::Outcome;
-use hub_core::{Backoff, Meter};
+use hub_broker::Reconnecting;
+use hub_core::Meter;
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::connection::{Connection, Endpoint};
 use crate::lane::{Lane, OnItsWay, Outgoing, Submitted};
 use crate::metrics;
 use crate::rejections::Rejections;
 use crate::words::{self, Refused};
-
-/// Pauses between attempts to connect. Short ones: the hub's own back-off comes on top.
-const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 
 /// Most addresses with a link at once. Beyond, the one that was used longest ago is ended. Brokers
 /// allow 256 sessions or more on a connection.
@@ -49,17 +47,7 @@ pub(crate) struct Publisher {
     slots: Semaphore,
     meter: Meter,
     in_flight: AtomicU32,
-    /// How often a connection was tried. Who waited for an attempt does not start another.
-    attempts: AtomicU64,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    wires: Option<Arc<Wires>>,
-    failures: u32,
-    not_before: Option<Instant>,
-    reason: String,
+    wires: Reconnecting<Arc<Wires>>,
 }
 
 /// A connection with its links.
@@ -98,8 +86,7 @@ impl Publisher {
             slots: Semaphore::new(most_in_flight),
             meter,
             in_flight: AtomicU32::new(0),
-            attempts: AtomicU64::new(0),
-            state: Mutex::default(),
+            wires: Reconnecting::default(),
         }
     }
 
@@ -162,47 +149,25 @@ impl Publisher {
         Shown(self)
     }
 
-    /// The connection; a new one if there is none. One attempt at a time, and all who wait for it
-    /// share what came of it.
+    /// The connection; a new one if there is none.
     async fn wires(&self) -> Result<Arc<Wires>, String> {
-        let seen = self.attempts.load(Ordering::SeqCst);
-        let mut state = self.state.lock().await;
-        if let Some(wires) = &state.wires {
-            if wires.connection.is_open() {
-                return Ok(wires.clone());
+        let is_open = |wires: &Arc<Wires>| {
+            let is_open = wires.connection.is_open();
+            if !is_open {
+                self.meter.count(metrics::LOST.name, 1);
             }
-            state.wires = None;
-            self.meter.count(metrics::LOST.name, 1);
-        }
-        if self.attempts.load(Ordering::SeqCst) != seen && state.failures > 0 {
-            return Err(state.reason.clone());
-        }
-        if let Some(not_before) = state.not_before {
-            sleep_until(not_before).await;
-        }
-        let opened = Connection::open(&self.endpoint).await;
-        self.attempts.fetch_add(1, Ordering::SeqCst);
-        match opened {
-            Ok(connection) => {
-                self.meter.count(metrics::CONNECTIONS.name, 1);
-                let wires = Arc::new(Wires {
-                    connection,
-                    lanes: Mutex::default(),
-                });
-                *state = State {
-                    wires: Some(wires.clone()),
-                    ..State::default()
-                };
-                Ok(wires)
-            }
-            Err(reason) => {
-                state.failures = state.failures.saturating_add(1);
-                let pause = RECONNECT.pause(state.failures, self.attempts.load(Ordering::SeqCst));
-                state.not_before = Some(Instant::now() + pause);
-                state.reason.clone_from(&reason);
-                Err(reason)
-            }
-        }
+            is_open
+        };
+        self.wires.get(is_open, self.open()).await
+    }
+
+    async fn open(&self) -> Result<Arc<Wires>, String> {
+        let connection = Connection::open(&self.endpoint).await?;
+        self.meter.count(metrics::CONNECTIONS.name, 1);
+        Ok(Arc::new(Wires {
+            connection,
+            lanes: Mutex::default(),
+        }))
     }
 }
 

@@ -1,21 +1,15 @@
 //! The sink: a message becomes a transfer with an outcome.
 
-use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hub_core::{Content, Headers, OutgoingMessage, Sent, Sink, SinkError};
+use hub_broker::{Bodies, read};
+use hub_core::{Headers, OutgoingMessage, Sent, Sink, SinkError};
 use hub_names::{Destination, MessageTemplate};
-use tokio::io::AsyncReadExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::usable_address;
 use crate::properties::{Configured, outgoing};
 use crate::publisher::{NotSent, Publisher};
-
-/// Bodies in memory at once, all messages together, in KiB. A single larger one goes alone. The
-/// library holds each a second time, encoded, until its outcome.
-const MEMORY_KIB: u32 = 256 * 1024;
 
 /// Pause that we ask for when the broker wants us to slow down; it does not say for how long.
 const BUSY_PAUSE: Duration = Duration::from_secs(10);
@@ -53,7 +47,7 @@ pub(crate) struct Amqp10Sink {
     publisher: Publisher,
     templates: Templates,
     largest: u64,
-    memory: Semaphore,
+    bodies: Bodies,
 }
 
 impl Amqp10Sink {
@@ -68,14 +62,8 @@ impl Amqp10Sink {
             publisher,
             templates,
             largest,
-            memory: Semaphore::new(MEMORY_KIB as usize),
+            bodies: Bodies::default(),
         }
-    }
-
-    async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, SinkError> {
-        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
-        let permit = self.memory.acquire_many(kib.clamp(1, MEMORY_KIB)).await;
-        permit.map_err(|_| self.unavailable("is being stopped".to_owned(), false))
     }
 
     fn unavailable(&self, reason: String, answered: bool) -> SinkError {
@@ -126,7 +114,7 @@ impl Sink for Amqp10Sink {
         if let Err(reason) = usable_address(&address) {
             return Err(self.refused(format!("its address `{address}` {reason}")));
         }
-        let room = self.room(bytes).await?;
+        let room = self.bodies.room(bytes).await;
         let body = read(&message.content).await;
         let body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
         if body.len() as u64 != bytes {
@@ -134,21 +122,11 @@ impl Sink for Amqp10Sink {
             return Err(self.refused(format!("its body is damaged: {found} bytes of {bytes}")));
         }
         let configured = self.templates.fill(message);
-        let encoded = outgoing(message, &configured, &address, body);
+        let encoded = outgoing(message, &configured, &address, body.into());
         let encoded = encoded.map_err(|r| self.refused(r))?;
         let sent = self.publisher.send(&address, encoded).await;
         drop(room);
         sent.map_err(|problem| self.error(problem))?;
         Ok(Sent::noted(format!("accepted, address `{address}`")))
     }
-}
-
-/// The whole body: the library has no streams.
-async fn read(content: &Content) -> io::Result<Vec<u8>> {
-    if let Some(bytes) = content.as_bytes() {
-        return Ok(bytes.to_vec());
-    }
-    let mut body = Vec::with_capacity(usize::try_from(content.len()).unwrap_or_default());
-    content.reader().read_to_end(&mut body).await?;
-    Ok(body)
 }

@@ -33,7 +33,6 @@ mod properties;
 mod publisher;
 mod receipt;
 mod rejected;
-mod returns;
 mod session;
 mod sink;
 mod source;

@@ -4,16 +4,12 @@
 //! it will know it (MQTT 5, 4.10). In the hub these are the headers `reply-to` and `correlation-id`, as
 //! of every transport.
 
+use hub_broker::Kept;
 use hub_core::{Headers, OutgoingMessage};
 use rumqttc::{Publish, PublishProperties};
 
 use crate::text::{bytes_of, check_text, text_or_hex};
 use crate::topics::check_topic;
-
-/// Most headers kept of one message, and the longest value: beyond, they are no headers but
-/// content, and would be written to every list of messages.
-const MOST_HEADERS: usize = 64;
-const LONGEST_HEADER: usize = 4 * 1024;
 
 /// User property that names a message.
 const FILE_NAME: &str = "x-filename";
@@ -152,50 +148,27 @@ pub(crate) fn media_type(publish: &Publish) -> Option<String> {
 
 /// What is kept with an incoming message, names in lower case.
 pub(crate) fn incoming_headers(publish: &Publish) -> Headers {
-    let mut kept = Kept(vec![("topic".to_owned(), topic(publish))]);
+    let mut kept = Kept::default();
+    kept.keep("topic", Some(topic(publish)));
     if publish.retain {
-        kept.keep("retained", "true".to_owned());
+        kept.keep("retained", Some("true".to_owned()));
     }
     let Some(properties) = &publish.properties else {
-        return kept.0;
+        return kept.into_headers();
     };
-    if let Some(topic) = &properties.response_topic {
-        kept.keep(REPLY_TO, topic.clone());
-    }
-    if let Some(data) = properties
-        .correlation_data
-        .as_ref()
-        .filter(|d| !d.is_empty())
-    {
-        kept.keep(CORRELATION_ID, text_or_hex(data));
-    }
+    kept.keep(REPLY_TO, properties.response_topic.clone());
+    let correlation = properties.correlation_data.as_ref();
+    let correlation = correlation.filter(|data| !data.is_empty());
+    kept.keep(CORRELATION_ID, correlation.map(|data| text_or_hex(data)));
     for (name, value) in &properties.user_properties {
         let name = name.to_ascii_lowercase();
         // A sender must not write what the broker vouches for, nor say twice what a property says.
         let is_said = [REPLY_TO, CORRELATION_ID].contains(&name.as_str()) && kept.has(&name);
         if !PROTOCOL.contains(&name.as_str()) && !is_said {
-            kept.keep(&name, value.clone());
+            kept.keep(&name, Some(value.clone()));
         }
     }
-    kept.0
-}
-
-/// Headers that are kept, within their limits.
-struct Kept(Headers);
-
-impl Kept {
-    fn keep(&mut self, name: &str, value: String) {
-        if value.len() <= LONGEST_HEADER
-            && name.len() <= LONGEST_HEADER
-            && self.0.len() < MOST_HEADERS
-        {
-            self.0.push((name.to_owned(), value));
-        }
-    }
-
-    fn has(&self, wanted: &str) -> bool {
-        self.0.iter().any(|(name, _)| name == wanted)
-    }
+    kept.into_headers()
 }
 
 #[cfg(test)]
@@ -334,7 +307,7 @@ mod tests {
             ..PublishProperties::default()
         });
         let headers = incoming_headers(&publish);
-        assert_eq!(headers.len(), MOST_HEADERS);
+        assert_eq!(headers.len(), hub_broker::MOST_HEADERS);
         assert_eq!(header(&headers, "a"), None);
     }
 }

@@ -3,23 +3,19 @@
 //! Used by the sink and, for rejected messages, by the source. Connects by itself, again if need be,
 //! and not in a storm.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hub_core::Backoff;
+use hub_broker::Reconnecting;
 use rumqttc::{
     PubAck, PubAckReason, Publish, PublishNoticeError, PublishOptions, PublishProperties,
     PublishResult, QoS,
 };
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::link::{Endpoint, Link, Session};
 use crate::metrics;
-
-/// Pauses between attempts to connect.
-const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// A message to publish.
 #[derive(Debug, Clone)]
@@ -58,17 +54,7 @@ pub(crate) struct Publisher {
     patience: Duration,
     slots: Semaphore,
     most_in_flight: u16,
-    /// How often a connection was tried. Who waited for an attempt does not start another.
-    attempts: AtomicU64,
-    connection: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    link: Option<Link>,
-    failures: u32,
-    not_before: Option<Instant>,
-    reason: String,
+    connection: Reconnecting<Link>,
 }
 
 impl Publisher {
@@ -85,8 +71,7 @@ impl Publisher {
             patience,
             slots: Semaphore::new(usize::from(most_in_flight)),
             most_in_flight,
-            attempts: AtomicU64::new(0),
-            connection: Mutex::default(),
+            connection: Reconnecting::default(),
         }
     }
 
@@ -127,41 +112,10 @@ impl Publisher {
         self.slots.available_permits() + 1 == usize::from(self.most_in_flight)
     }
 
-    /// The connection; a new one if there is none. One attempt at a time, and all who wait for it
-    /// share what came of it.
+    /// The connection; a new one if there is none.
     async fn link(&self) -> Result<Link, String> {
-        let seen = self.attempts.load(Ordering::SeqCst);
-        let mut state = self.connection.lock().await;
-        if let Some(link) = &state.link {
-            if link.is_connected() {
-                return Ok(link.clone());
-            }
-            state.link = None;
-        }
-        if self.attempts.load(Ordering::SeqCst) != seen && state.failures > 0 {
-            return Err(state.reason.clone());
-        }
-        if let Some(not_before) = state.not_before {
-            sleep_until(not_before).await;
-        }
-        let opened = Link::open(&self.endpoint, &self.session, None).await;
-        self.attempts.fetch_add(1, Ordering::SeqCst);
-        match opened {
-            Ok(link) => {
-                *state = State {
-                    link: Some(link.clone()),
-                    ..State::default()
-                };
-                Ok(link)
-            }
-            Err(reason) => {
-                state.failures = state.failures.saturating_add(1);
-                let pause = RECONNECT.pause(state.failures, self.attempts.load(Ordering::SeqCst));
-                state.not_before = Some(Instant::now() + pause);
-                state.reason.clone_from(&reason);
-                Err(reason)
-            }
-        }
+        let open = Link::open(&self.endpoint, &self.session, None);
+        self.connection.get(Link::is_connected, open).await
     }
 }
 

@@ -1,22 +1,17 @@
 //! The sink: a message becomes an acknowledged publish.
 
-use std::io;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hub_core::{Content, OutgoingMessage, Sent, Sink, SinkError};
+use hub_broker::{Bodies, read};
+use hub_core::{OutgoingMessage, Sent, Sink, SinkError};
 use hub_names::{Destination, fit};
-use tokio::io::AsyncReadExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::NoSubscriber;
 use crate::properties::{FixedProperties, outgoing};
 use crate::publisher::{NotPublished, Outgoing, Publisher};
 use crate::topics::check_topic;
-
-/// Bodies in memory at once, all messages together, in KiB. A single larger one goes alone.
-const MEMORY_KIB: u32 = 256 * 1024;
 
 /// Pause that we ask for when a quota is used up; the broker does not say how long it will be.
 const BUSY_PAUSE: Duration = Duration::from_secs(5);
@@ -26,7 +21,7 @@ pub(crate) struct MqttSink {
     endpoint: String,
     publisher: Publisher,
     shape: Shape,
-    memory: Semaphore,
+    bodies: Bodies,
 }
 
 /// What becomes of a message.
@@ -44,14 +39,8 @@ impl MqttSink {
             endpoint,
             publisher,
             shape,
-            memory: Semaphore::new(MEMORY_KIB as usize),
+            bodies: Bodies::default(),
         }
-    }
-
-    async fn room(&self, bytes: u64) -> Result<SemaphorePermit<'_>, SinkError> {
-        let kib = u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX);
-        let permit = self.memory.acquire_many(kib.clamp(1, MEMORY_KIB)).await;
-        permit.map_err(|_| self.unavailable("is being stopped".to_owned(), false))
     }
 
     fn unavailable(&self, reason: String, answered: bool) -> SinkError {
@@ -121,7 +110,7 @@ impl Sink for MqttSink {
         }
         let mut outgoing = self.shaped(message).map_err(|r| self.refused(r))?;
         let topic = outgoing.topic.clone();
-        let room = self.room(bytes).await?;
+        let room = self.bodies.room(bytes).await;
         let body = read(&message.content).await;
         outgoing.body = body.map_err(|e| self.unavailable(format!("its body: {e}"), false))?;
         let published = self.publisher.publish(outgoing).await;
@@ -135,14 +124,4 @@ impl Sink for MqttSink {
         };
         Ok(Sent::noted(note))
     }
-}
-
-/// The whole body: the protocol has no streams.
-async fn read(content: &Content) -> io::Result<Bytes> {
-    if let Some(bytes) = content.as_bytes() {
-        return Ok(bytes);
-    }
-    let mut body = Vec::with_capacity(usize::try_from(content.len()).unwrap_or_default());
-    content.reader().read_to_end(&mut body).await?;
-    Ok(body.into())
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use hub_broker::{Next, Returns};
 use hub_core::{
     AdapterContext, Arrival, Body, IncomingMessage, Receipt, Settlement, Source, SourceError,
 };
@@ -16,7 +17,6 @@ use crate::link::{Endpoint, Kept, Link, Session};
 use crate::properties::{incoming_headers, media_type, name};
 use crate::receipt::{Held, MqttReceipt};
 use crate::rejected::RejectedTopic;
-use crate::returns::{Next, Returns};
 
 /// Room for topic and properties in a packet, in bytes.
 const PACKET_OVERHEAD: u64 = 256 * 1024;
@@ -36,7 +36,9 @@ pub(crate) struct MqttSource {
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) rejected: Option<RejectedTopic>,
-    pub(crate) returns: Returns,
+    /// Kept unacknowledged: the protocol has no way to give one back. A connection that ends gives all
+    /// of them back to the broker.
+    pub(crate) returns: Returns<Held>,
     /// So that what is settled last can still be answered.
     pub(crate) link: Link,
 }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hub_broker::{check_range, is_loopback};
 use hub_core::{AdapterContext, ConfigProblem, Secret};
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri, AMQPUserInfo, SASLMechanism};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::limits::check_range;
 use crate::link::Endpoint;
 
 /// What marks a certificate in a PEM file.
@@ -206,12 +206,6 @@ fn host(url: &str) -> Option<String> {
         None => authority.split(':').next().unwrap_or_default(),
     };
     (!host.is_empty()).then(|| host.to_owned())
-}
-
-/// Whether a host is this machine.
-fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|a| a.is_loopback())
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_broker::check_range;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::{Destination, covers_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::limits::{LARGEST_MESSAGE, check_length, check_name, check_range};
+use super::limits::{LARGEST_MESSAGE, check_length, check_name};
 use super::{Broker, ExchangeType, QueueBinding, Topology};
 use crate::link::Link;
 use crate::properties::{FixedProperties, is_free};

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_broker::check_range;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::limits::{LARGEST_MESSAGE, check_length, check_name, check_range};
+use super::limits::{LARGEST_MESSAGE, check_length, check_name};
 use super::{Broker, QueueType, SourceBinding, Topology};
 use crate::dead_letters::DeadLetters;
 use crate::link::Link;

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fe2o3_amqp::sasl_profile::SaslProfile;
+use hub_broker::{check_range, is_loopback};
 use hub_core::{AdapterContext, ConfigProblem, Secret};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::TlsConnector;
 
-use super::limits::check_range;
 use crate::connection::Endpoint;
 use crate::tls;
 
@@ -234,12 +234,6 @@ fn address(url: &str) -> Result<Address, String> {
         }),
         _ => Err(format!("has no usable host and port; {expected}")),
     }
-}
-
-/// Whether a host is this machine.
-fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|a| a.is_loopback())
 }
 
 #[cfg(test)]

@@ -35,17 +35,3 @@ pub(crate) fn usable_address(address: &str) -> Result<(), String> {
     }
     Ok(())
 }
-
-/// A number within its bounds.
-pub(super) fn check_range(
-    key: &str,
-    value: u64,
-    range: std::ops::RangeInclusive<u64>,
-    problems: &mut Vec<ConfigProblem>,
-) {
-    if !range.contains(&value) {
-        let (low, high) = (range.start(), range.end());
-        let reason = format!("is {value}, expected {low} to {high}");
-        problems.push(ConfigProblem::error(key, reason));
-    }
-}

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_broker::check_range;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::{Destination, MessageTemplate, covers_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Broker;
-use super::limits::{LARGEST_MESSAGE, check_address, check_range};
+use super::limits::{LARGEST_MESSAGE, check_address};
 use crate::connection::Connection;
 use crate::lane;
 use crate::metrics;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_broker::check_range;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Broker;
-use super::limits::{LARGEST_MESSAGE, check_address, check_range};
+use super::limits::{LARGEST_MESSAGE, check_address};
 use crate::connection::Connection;
 use crate::metrics;
 use crate::source::{Amqp10Source, Subscription, longest};

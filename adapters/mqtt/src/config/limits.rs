@@ -22,19 +22,3 @@ pub(super) fn check_client_id(client_id: &str, problems: &mut Vec<ConfigProblem>
     };
     problems.push(ConfigProblem::error("client_id", reason));
 }
-
-/// A number within its bounds.
-pub(super) fn check_range(
-    key: &str,
-    value: u64,
-    range: std::ops::RangeInclusive<u64>,
-    problems: &mut Vec<ConfigProblem>,
-) {
-    if !range.contains(&value) {
-        let (low, high) = (range.start(), range.end());
-        problems.push(ConfigProblem::error(
-            key,
-            format!("is {value}, expected {low} to {high}"),
-        ));
-    }
-}

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_broker::check_range;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Sink, SinkConfig, SinkError};
 use hub_names::Destination;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
-use super::limits::{LARGEST_MESSAGE, check_client_id, check_range};
+use super::limits::{LARGEST_MESSAGE, check_client_id};
 use crate::link::{Link, Session};
 use crate::properties::{FixedProperties, check_user_property};
 use crate::publisher::Publisher;

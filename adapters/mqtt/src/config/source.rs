@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hub_broker::check_range;
 use hub_core::{AdapterContext, ConfigProblem, Metric, Source, SourceConfig, SourceError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Broker;
-use super::limits::{LARGEST_MESSAGE, check_client_id, check_range};
+use super::limits::{LARGEST_MESSAGE, check_client_id};
 use crate::link::{Link, Session};
 use crate::publisher::Publisher;
 use crate::rejected::RejectedTopic;
