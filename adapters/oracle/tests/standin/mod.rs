@@ -10,7 +10,6 @@ mod queues;
 mod rest;
 
 use std::net::SocketAddr;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
@@ -67,10 +66,6 @@ impl StandIn {
             gate,
             frozen,
         }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.gate.address()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
