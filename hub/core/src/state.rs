@@ -163,6 +163,10 @@ mod tests {
         state.put("a", vec![("x1".to_owned(), None)]).await.unwrap();
         assert_eq!(state.get("a", "x1").await.unwrap(), None);
         assert_eq!(state.get("b", "x3").await.unwrap().as_deref(), Some("1"));
+        let several = ["y", "x1", "x2"].map(str::to_owned);
+        let several = state.get_several("a", &several).await.unwrap();
+        let is_there: Vec<bool> = several.iter().map(Option::is_some).collect();
+        assert_eq!(is_there, [true, false, true], "in the keys' order");
     }
 
     #[tokio::test]
