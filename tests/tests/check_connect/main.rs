@@ -16,8 +16,9 @@ use meterhub_tests::{hub_process, services};
 use serde_json::Value;
 use web::Web;
 
-/// The check gives up an endpoint after 15 s; the rest is for a busy machine to start and end.
-const LIMIT: Duration = Duration::from_secs(20);
+/// The check gives up an endpoint after 15 s; the rest is for a busy machine to start, to make some
+/// hundred clients with their trusted certificates, and to end.
+const LIMIT: Duration = Duration::from_secs(30);
 /// Servers that are frozen.
 const FROZEN: [&str; 8] = [
     "rabbitmq",
