@@ -15,7 +15,7 @@ use crate::report::progress;
 
 /// Pause before a hub is stopped that has accepted all: an answer that is written as it stops may not
 /// reach the server, which then offers the message again.
-const LAST_ANSWERS: Duration = Duration::from_millis(300);
+pub(super) const LAST_ANSWERS: Duration = Duration::from_millis(300);
 
 /// A part of a configuration, and the files that it names secrets by.
 #[derive(Debug, Clone, Default)]
