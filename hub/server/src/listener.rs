@@ -9,13 +9,12 @@ mod tls;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use hub_web::{BehindTls, ClientCertificate};
 use hyper::body::Incoming;
@@ -179,7 +178,6 @@ impl Server {
             debug!(%problem, "TCP_NODELAY is not possible");
         }
         let mut peer = Peer {
-            from: stream.peer_addr().ok(),
             certificate: None,
             tls: self.acceptor.as_ref().map(|_| BehindTls),
         };
@@ -229,13 +227,12 @@ impl Server {
 
 /// Who is at the other end of a connection.
 struct Peer {
-    from: Option<SocketAddr>,
     /// What they showed, if they were asked to.
     certificate: Option<ClientCertificate>,
     tls: Option<BehindTls>,
 }
 
-/// Answers requests, tells who they come from, and notes that there was one.
+/// Answers requests, tells what is known of who sends them, and notes that there was one.
 struct Noting {
     router: TowerToHyperService<Router>,
     asked: Arc<AtomicBool>,
@@ -249,9 +246,6 @@ impl Service<Request<Incoming>> for Noting {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.asked.store(true, Ordering::Relaxed);
-        if let Some(from) = self.peer.from {
-            request.extensions_mut().insert(ConnectInfo(from));
-        }
         if let Some(certificate) = &self.peer.certificate {
             request.extensions_mut().insert(certificate.clone());
         }
