@@ -138,5 +138,8 @@ async fn a_gigabyte_goes_through_in_little_memory() {
     assert_eq!(taken.lock().expect("nobody panics")[..], [whole()]);
     let peak = peak(hub.pid().expect("it runs"));
     assert!(peak < MOST_KIB, "{peak} KiB\n{}", hub.log());
-    println!("a gigabyte in, out, in and out: at most {} MiB", peak / 1024);
+    println!(
+        "a gigabyte in, out, in and out: at most {} MiB",
+        peak / 1024
+    );
 }
