@@ -13,7 +13,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, ErrorKind};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::lane::{self, Answer, LANE_WIDTH, Request};
 use crate::link::{Endpoint, Link, reason, within};
@@ -22,6 +22,12 @@ use crate::topology::short;
 
 /// What routing keys of RabbitMQ's direct replies begin with.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to.";
+
+/// A broker often blocks who publishes for a moment only, while it writes its memory out. So long that is
+/// waited for here; an endpoint that says it is busy rests for longer.
+const SHORT_BLOCK: Duration = Duration::from_secs(2);
+/// How often is looked whether it goes on.
+const BLOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// What is done on each new connection before the first message.
 pub(crate) type Preparation =
@@ -125,7 +131,7 @@ impl Publisher {
             return Err(NotPublished::Unavailable(reason));
         };
         let session = self.session().await.map_err(NotPublished::Unavailable)?;
-        let told = if session.link.is_blocked() {
+        let told = if is_blocked_for_long(&session.link).await {
             Err(NotPublished::Blocked)
         } else {
             let publishing = session.publish(address, properties, body, self.patience);
@@ -264,4 +270,16 @@ fn failure(error: &lapin::Error) -> NotPublished {
         return NotPublished::Refused(reason(error));
     }
     NotPublished::Unavailable(reason(error))
+}
+
+/// Whether the broker has blocked us and stays so for longer than a moment.
+async fn is_blocked_for_long(link: &Link) -> bool {
+    let until = Instant::now() + SHORT_BLOCK;
+    while link.is_blocked() {
+        if Instant::now() >= until {
+            return true;
+        }
+        sleep(BLOCK_LOOK).await;
+    }
+    false
 }
